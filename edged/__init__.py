@@ -1,0 +1,8 @@
+"""edged: a camera becomes a private sensor that speaks MQTT.
+
+`ls` draws the data flow: `capture/` fills the frame slot (`frames.py`), `inference/` reads it
+and emits observations (`observations.py`), `judgement/` turns those into events (`events.py`),
+`bus/` publishes them on the topics of `topics.py`. `daemon.py` holds one camera together.
+"""
+
+__version__ = "0.1.0"

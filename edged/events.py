@@ -1,0 +1,234 @@
+"""What edged tells the world: events, states, the summary and health, as typed payloads.
+
+Judgement yields the *bodies* below, which say nothing of clocks or cameras; `envelope` puts one into
+the payload that goes on a topic or a line of `--json` output. An event happened once; a state is how
+things are now. `left` and `right` are the sitter's own; `image_side` is the viewer's.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from typing import Any, Literal, Union
+
+import msgspec
+
+PAYLOAD_VERSION = 1
+
+Zone = Literal["at_screen", "left", "right", "up", "down", "away", "eyes_closed"]
+Gesture = Literal["single", "double", "triple", "long", "wink_left", "wink_right"]
+ImageSide = Literal["left", "right", "none"]
+HealthStatus = Literal["ok", "starting", "no_camera", "stalled", "degraded", "paused"]
+
+
+class _Body(msgspec.Struct, frozen=True, omit_defaults=False, tag_field="kind"):
+    """Base of all event bodies; `kind` is the last level of the topic."""
+
+
+class Presence(_Body, tag="presence"):
+    """Somebody came, everybody left, or the number of people changed.
+
+    change: `arrived` (nobody → somebody), `left` (somebody → nobody) or `count`.
+    people: faces in view now. first_frame: where the change began, before the debounce.
+    """
+
+    change: Literal["arrived", "left", "count"]
+    people: int
+    first_frame: int
+
+
+class Gaze(_Body, tag="gaze"):
+    """The gaze zone of the primary face changed.
+
+    zone: where the sitter looks now; previous: where before; first_frame: where it began.
+    image_side: the side of the picture a viewer would name for `left` and `right` zones.
+    held_ms: how long the previous zone had been held.
+    """
+
+    zone: Zone
+    previous: Zone | None
+    image_side: ImageSide
+    first_frame: int
+    held_ms: float
+    track: int
+
+
+class Dwell(_Body, tag="dwell"):
+    """A gaze zone has been held for the set time."""
+
+    zone: Zone
+    image_side: ImageSide
+    first_frame: int
+    held_ms: float
+    track: int
+
+
+class Blink(_Body, tag="blink"):
+    """The lids closed and opened again, or have been held shut.
+
+    gesture: `single`, `double`, `triple`: that many short closures close together; `long`: held shut
+    (sent when the hold time is reached, duration then runs to that moment); `wink_left`/`wink_right`: one eye.
+    first_frame, last_frame: of the closure, all of it for doubles and triples.
+    duration_ms: from first closing to last opening. lowest_openness: 0 shut .. 1 open.
+    """
+
+    gesture: Gesture
+    first_frame: int
+    last_frame: int
+    duration_ms: float
+    lowest_openness: float
+    image_side: ImageSide
+    track: int
+
+
+class Drowsy(_Body, tag="drowsy"):
+    """PERCLOS (share of time the eyes were at least 80 % shut; Wierwille 1994) crossed its threshold."""
+
+    drowsy: bool
+    perclos_percent: float
+    window_seconds: float
+
+
+class Health(_Body, tag="health"):
+    """The pipeline's health changed, or a part of it was replaced.
+
+    cause: a short slug such as `process_died`, `process_hung`, `camera_lost`, `camera_back`, `status`.
+    process: which child, where one is concerned. restarts: its counter since the daemon started.
+    """
+
+    status: HealthStatus
+    previous: HealthStatus
+    cause: str
+    reason: str
+    process: str | None = None
+    restarts: int = 0
+
+
+EventBody = Union[Presence, Gaze, Dwell, Blink, Drowsy, Health]
+EVENT_TYPES: tuple[type[_Body], ...] = (Presence, Gaze, Dwell, Blink, Drowsy, Health)
+EVENT_KINDS: tuple[str, ...] = tuple(str(kind.__struct_config__.tag) for kind in EVENT_TYPES)
+
+
+class Happening(msgspec.Struct, frozen=True):
+    """An event body and the frame on which it was decided.
+
+    frame: source frame number; at_ms: stream time; captured_ns: CLOCK_MONOTONIC; wall_ns: UTC.
+    All of the deciding frame, and of the moment itself for events no frame decided (health): frame -1.
+    """
+
+    body: EventBody
+    frame: int
+    at_ms: float
+    captured_ns: int
+    wall_ns: int
+
+
+class PresenceState(msgspec.Struct, frozen=True):
+    """`state/presence`. since: UTC, ISO 8601."""
+
+    someone: bool
+    people: int
+    since: str
+
+
+class GazeState(msgspec.Struct, frozen=True):
+    """`state/gaze`: the primary face's zone; `null` when nobody is there. Angles smoothed, relative to the camera."""
+
+    zone: Zone | None
+    image_side: ImageSide
+    since: str
+    yaw_degrees: float | None
+    pitch_degrees: float | None
+
+
+class EyesState(msgspec.Struct, frozen=True):
+    """`state/eyes`: of the primary face; `null` when nobody is there."""
+
+    closed: bool | None
+    drowsy: bool
+    since: str
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """`summary`: one window's figures.
+
+    attention_percent: share of the time with somebody there in which they looked at the screen.
+    blinks_per_minute and perclos_percent are over their own longer window (see settings); null while too
+    little was seen. *_degrees: medians of the primary face over the window.
+    """
+
+    at: str
+    window_seconds: float
+    frames: int
+    frames_per_second: float
+    people_max: int
+    presence_percent: float
+    attention_percent: float | None
+    blinks: int
+    blinks_per_minute: float | None
+    perclos_percent: float | None
+    yaw_degrees: float | None
+    pitch_degrees: float | None
+    roll_degrees: float | None
+
+
+class HealthState(msgspec.Struct, frozen=True):
+    """`health`: how fresh and how well the pipeline runs.
+
+    reasons: one plain sentence each, with the cure. latency_ms: capture to publish, last window, p50 and p95.
+    stage_ms: median wall time of each stage. dropped_frames: captured but never analysed, since start.
+    throttled: the board's firmware holds the clock down (`null`: cannot be told here).
+    """
+
+    status: HealthStatus
+    reasons: list[str]
+    at: str
+    frames_per_second: float
+    capture_frames_per_second: float
+    latency_ms: dict[str, float]
+    stage_ms: dict[str, float]
+    dropped_frames: int
+    restarts: dict[str, int]
+    missing_models: list[str]
+    lost_events: int
+    temperature_celsius: float | None
+    throttled: bool | None
+    version: str
+
+
+def iso_utc(wall_ns: int) -> str:
+    """UTC, ISO 8601 with milliseconds and Z."""
+    moment = datetime.datetime.fromtimestamp(wall_ns // 1_000_000 / 1000, tz=datetime.timezone.utc)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def event_id(wall_ns: int, entropy: bytes) -> str:
+    """UUIDv7 (RFC 9562 section 5.7) of a moment; the same entropy gives the same id, so replays agree."""
+    value = (wall_ns // 1_000_000 & ((1 << 48) - 1)) << 80
+    value |= int.from_bytes(hashlib.blake2b(entropy, digest_size=10).digest(), "big")
+    value = value & ~(0xF << 76) | (0x7 << 76)
+    value = value & ~(0x3 << 62) | (0x2 << 62)
+    digits = f"{value:032x}"
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+def envelope(happening: Happening, camera: str, sequence: int, session: bytes) -> dict[str, Any]:
+    """The JSON-ready payload of an event.
+
+    sequence counts this camera's events within one run of the daemon; session is that run's random bytes
+    (for replays: anything fixed), which keeps ids unique across restarts.
+    """
+    fields: dict[str, Any] = msgspec.to_builtins(happening.body)
+    kind = fields.pop("kind")
+    entropy = session + f"{camera}/{kind}/{sequence}".encode()
+    return {
+        "id": event_id(happening.wall_ns, entropy),
+        "at": iso_utc(happening.wall_ns),
+        "camera": camera,
+        "kind": kind,
+        "seq": sequence,
+        "v": PAYLOAD_VERSION,
+        "frame": happening.frame,
+        "at_ms": round(happening.at_ms, 3),
+        **fields,
+    }

@@ -1,0 +1,329 @@
+"""Every option edged has: its type, unit, range, default, one sentence, and whether it may change from afar.
+
+`configuration.py` reads them from file, environment and command line; here is only what they are.
+`option(..., remote=...)` says what the remote configuration may touch: `live` is swapped in between two frames,
+`restart` awaits a restart of the daemon, `never` is what nobody may set from afar (paths, addresses, secrets).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+Remote = Literal["live", "restart", "never"]
+
+
+def option(default: Any, sentence: str, *, remote: Remote = "never", unit: str = "", **limits: Any) -> Any:
+    """Declare one setting: its default, its one sentence, its unit, its limits, and who may change it."""
+    extra: dict[str, Any] = {"remote": remote}
+    if unit:
+        extra["unit"] = unit
+    return Field(default, description=sentence, json_schema_extra=extra, **limits)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
+
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class CaptureSettings(_Section):
+    """The camera: where the pictures come from and what is done to each, once."""
+
+    source: str = option(
+        "/dev/video0",
+        "Where pictures come from: /dev/video0, a file, a folder of images, rtsp://…, http://…, gstreamer:PIPELINE, "
+        "picamera2:0, sitter: or sitter:SCRIPT.toml.",
+    )
+    width: int = option(640, "Widest picture that is analysed.", unit="pixels", remote="restart", ge=64, le=3840)
+    height: int = option(480, "Tallest picture that is analysed.", unit="pixels", remote="restart", ge=64, le=2160)
+    frames_per_second: float = option(
+        15.0, "Frames asked of a live source.", unit="1/s", remote="restart", gt=0, le=120
+    )
+    rotate_degrees: Literal[0, 90, 180, 270] = option(
+        0, "Turn the picture clockwise by this much, after any rotation the file itself asks for.", remote="restart"
+    )
+    mirror: bool = option(
+        False,
+        "Undo the mirroring of a camera that mirrors; left and right are then the sitter's own again.",
+        remote="restart",
+    )
+    crop: tuple[Fraction, Fraction, Fraction, Fraction] = option(
+        (0.0, 0.0, 1.0, 1.0),
+        "Part of the picture to look at: left, top, right, bottom as fractions, before turning.",
+        remote="restart",
+    )
+    pixel_format: Literal["auto", "mjpg", "yuyv"] = option(
+        "auto", "V4L2 format: auto takes YUYV where it reaches the wanted rate and MJPG where it does not."
+    )
+    pace: Literal["realtime", "fast"] = option(
+        "realtime", "Play files at their own speed, or as fast as inference takes every frame."
+    )
+    loop: bool = option(True, "Start a file again at its end.")
+    frozen_seconds: float = option(
+        1.5, "A camera without a new picture for this long is called frozen.", unit="s", remote="live", ge=0.2, le=60
+    )
+    retry_seconds: float = option(
+        0.5, "First pause before a lost camera is opened again.", unit="s", remote="live", ge=0.05, le=60
+    )
+    retry_max_seconds: float = option(
+        15.0, "Longest pause before a lost camera is opened again.", unit="s", remote="live", ge=0.1, le=600
+    )
+
+    @model_validator(mode="after")
+    def _crop_has_area(self) -> CaptureSettings:
+        left, top, right, bottom = self.crop
+        if right <= left or bottom <= top:
+            raise ValueError("crop must be left, top, right, bottom with right > left and bottom > top")
+        return self
+
+
+class StageSettings(_Section):
+    """Which stages of the pipeline run."""
+
+    landmarks: bool = option(True, "Face landmarks: needed for head pose, eyes and gaze.", remote="live")
+    head_pose: bool = option(True, "Head yaw, pitch and roll.", remote="live")
+    iris: bool = option(True, "Eye contour and iris: needed for blinks and gaze.", remote="live")
+
+
+class InferenceSettings(_Section):
+    """The networks and how often they are asked."""
+
+    backend: Literal["litert", "mediapipe"] = option(
+        "litert", "Which implementation finds landmarks: litert, or mediapipe (pip install edged[mediapipe])."
+    )
+    threads: int = option(1, "Threads of each network.", remote="restart", ge=1, le=16)
+    delegate: str = option("", "Shared library of an external LiteRT delegate, e.g. libedgetpu.so.1.")
+    delegate_options: dict[str, str] = option({}, "Options handed to the delegate.")
+    max_faces: int = option(2, "Faces followed at the same time.", remote="live", ge=1, le=16)
+    detector: Literal["auto", "short", "full"] = option(
+        "auto",
+        "Face detector: short sees faces larger than about a tenth of the picture, full sees smaller ones and costs "
+        "more; auto asks full every few seconds when short finds nobody though something moves.",
+        remote="live",
+    )
+    detection_score: Fraction = option(0.5, "A detection below this is not a face.", remote="live")
+    tracking_score: Fraction = option(
+        0.5, "Landmarks below this lose the face and the detector is asked again.", remote="live"
+    )
+    search_seconds: float = option(
+        0.5, "Time between detector runs while faces are followed, to find others.", unit="s", remote="live", ge=0.05, le=60
+    )
+    lost_track_seconds: float = option(
+        2.0, "A hidden face keeps its track id for this long.", unit="s", remote="live", ge=0, le=60
+    )
+    idle_frames_per_second: float = option(
+        7.0,
+        "Rate of looking at an empty, still scene. At 7 a person who walks in is seen within 150 ms.",
+        unit="1/s",
+        remote="live",
+        ge=5,
+        le=60,
+    )
+    motion_threshold: float = option(
+        6.0,
+        "Change of brightness (0..255) of a patch that counts as motion.",
+        unit="levels",
+        remote="live",
+        ge=0.5,
+        le=100,
+    )
+    busy_fraction: float = option(
+        0.8, "Most of one processor core that inference may use; the frame rate sinks until it fits.",
+        remote="live", ge=0.05, le=1,
+    )
+    iris_skip_levels: float = option(
+        2.5,
+        "An eye whose picture changed by less than this (0..255, mean of the patch) is not asked again; 0 asks always.",
+        unit="levels",
+        remote="live",
+        ge=0,
+        le=20,
+    )
+    stages: StageSettings = option(StageSettings(), "Switches of the stages.")
+
+
+class PresenceSettings(_Section):
+    """When somebody counts as there."""
+
+    arrive_seconds: float = option(
+        0.3, "A face must be seen for this long before somebody is there.", unit="s", remote="live", ge=0, le=60
+    )
+    leave_seconds: float = option(
+        1.5, "No face for this long before nobody is there.", unit="s", remote="live", ge=0, le=600
+    )
+
+
+class GazeSettings(_Section):
+    """Where the screen is and how gaze is cut into zones. Angles are relative to the camera."""
+
+    centre_yaw_degrees: float = option(
+        0.0, "Yaw of the middle of the screen as the sitter sees it; positive to the sitter's left.",
+        unit="°", remote="live", ge=-60, le=60,
+    )
+    centre_pitch_degrees: float = option(
+        -5.0, "Pitch of the middle of the screen: a camera on top of the screen makes it negative.",
+        unit="°", remote="live", ge=-60, le=60,
+    )
+    auto_centre: bool = option(
+        True, "Learn each person's own straight-ahead look from the first seconds.", remote="live"
+    )
+    side_degrees: float = option(
+        12.0, "Gaze further to a side than this is left or right.", unit="°", remote="live", ge=2, le=60
+    )
+    up_degrees: float = option(12.0, "Gaze higher than this is up.", unit="°", remote="live", ge=2, le=60)
+    down_degrees: float = option(16.0, "Gaze lower than this is down.", unit="°", remote="live", ge=2, le=60)
+    away_degrees: float = option(
+        45.0, "A head turned further than this looks away.", unit="°", remote="live", ge=10, le=90
+    )
+    hysteresis_degrees: float = option(
+        3.0, "A zone is left only this far beyond its edge.", unit="°", remote="live", ge=0, le=20
+    )
+    settle_seconds: float = option(
+        0.15, "A new zone must hold for this long before it is told.", unit="s", remote="live", ge=0, le=10
+    )
+    dwell_seconds: float = option(
+        1.0, "A zone held for this long is a dwell.", unit="s", remote="live", ge=0.1, le=600
+    )
+    closed_seconds: float = option(
+        0.5, "Eyes shut for this long are the zone eyes_closed.", unit="s", remote="live", ge=0.1, le=60
+    )
+
+
+class BlinkSettings(_Section):
+    """What counts as a blink. Openness: 0 shut, 1 this person's own open eye."""
+
+    close_openness: Fraction = option(0.5, "Lids below this are closing.", remote="live")
+    open_openness: Fraction = option(0.7, "Lids above this are open again.", remote="live")
+    shut_openness: Fraction = option(
+        0.45, "A closure that never sank below this was not a blink.", remote="live"
+    )
+    minimum_seconds: float = option(0.03, "Shorter closures are noise.", unit="s", remote="live", ge=0, le=1)
+    maximum_seconds: float = option(
+        0.6, "Closures up to this long are blinks.", unit="s", remote="live", ge=0.1, le=5
+    )
+    long_seconds: float = option(
+        0.8, "Eyes held shut for this long are a long blink.", unit="s", remote="live", ge=0.2, le=10
+    )
+    group_seconds: float = option(
+        0.5,
+        "Blinks whose pauses are shorter than this are one double or triple; a single is told after this wait.",
+        unit="s", remote="live", ge=0, le=5,
+    )
+    wink_difference: Fraction = option(
+        0.35, "One eye this much more shut than the other is a wink.", remote="live"
+    )
+
+
+class DrowsinessSettings(_Section):
+    """PERCLOS: the share of time the eyes are at least 80 % shut."""
+
+    window_seconds: float = option(60.0, "Window of PERCLOS and of the blink rate.", unit="s", remote="live", ge=5, le=600)
+    perclos_percent: float = option(15.0, "PERCLOS at or above this is drowsy.", unit="%", remote="live", gt=0, le=100)
+    recover_percent: float = option(8.0, "PERCLOS below this is awake again.", unit="%", remote="live", ge=0, le=100)
+
+
+class SummarySettings(_Section):
+    """The periodic summary."""
+
+    window_seconds: float = option(10.0, "Length of a summary window.", unit="s", remote="live", ge=1, le=3600)
+
+
+class JudgementSettings(_Section):
+    """From observations to events."""
+
+    presence: PresenceSettings = option(PresenceSettings(), "When somebody counts as there.")
+    gaze: GazeSettings = option(GazeSettings(), "Where gaze is cut into zones.")
+    blink: BlinkSettings = option(BlinkSettings(), "What counts as a blink.")
+    drowsiness: DrowsinessSettings = option(DrowsinessSettings(), "When somebody counts as drowsy.")
+    summary: SummarySettings = option(SummarySettings(), "The periodic summary.")
+
+
+class TlsSettings(_Section):
+    """Encryption of the connection to the broker."""
+
+    enabled: bool = option(False, "Speak TLS to the broker.")
+    ca_file: Path | None = option(None, "Certificate authority to trust; none means the system's.")
+    certificate_file: Path | None = option(None, "Client certificate.")
+    key_file: Path | None = option(None, "Key of the client certificate.")
+
+    @model_validator(mode="after")
+    def _key_and_certificate_together(self) -> TlsSettings:
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file are given together or not at all")
+        return self
+
+
+class MqttSettings(_Section):
+    """The broker."""
+
+    host: str = option("localhost", "Broker's host name or address.", min_length=1)
+    port: int = option(1883, "Broker's port; 8883 is usual with TLS.", ge=1, le=65535)
+    username: str = option("", "User name; empty for an anonymous broker.")
+    password: SecretStr | None = option(
+        None, "Password. Better: password_file, or a systemd credential named mqtt_password."
+    )
+    password_file: Path | None = option(None, "File whose first line is the password.")
+    prefix: str = option("edged", "First level of every topic.", pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$")
+    client_id: str = option("", "Client id; empty means edged- and the camera's name.")
+    keepalive_seconds: int = option(15, "The broker declares us dead after one and a half of these.", unit="s", ge=5, le=3600)
+    session_expiry_seconds: int = option(
+        3600, "The broker keeps our session for this long while we are away.", unit="s", ge=0, le=604800
+    )
+    reconnect_max_seconds: float = option(30.0, "Longest pause between attempts to connect.", unit="s", ge=0.5, le=3600)
+    tls: TlsSettings = option(TlsSettings(), "Encryption.")
+
+
+class SnapshotSettings(_Section):
+    """Pictures leave the device only if this is on."""
+
+    enabled: bool = option(False, "Answer the snapshot command with a JPEG of the newest frame.")
+    quality: int = option(85, "JPEG quality.", ge=10, le=100)
+
+
+class StreamSettings(_Section):
+    """Per-frame data for people who want it."""
+
+    landmarks: bool = option(False, "Publish each frame's landmarks (QoS 0).", remote="restart")
+
+
+class HealthSettings(_Section):
+    """How often health is told."""
+
+    interval_seconds: float = option(
+        10.0, "Health is published on every change and at least this often.", unit="s", remote="live", ge=1, le=3600
+    )
+    warm_celsius: float = option(80.0, "Above this the health is degraded.", unit="°C", remote="live", ge=30, le=120)
+
+
+class ModelSettings(_Section):
+    """Where model files live."""
+
+    directory: Path | None = option(
+        None, "Folder of model files; none means EDGED_MODELS_DIR, else ~/.local/share/edged/models or /var/lib/edged/models."
+    )
+
+
+class LogSettings(_Section):
+    """What the log says."""
+
+    level: Literal["debug", "info", "warning", "error"] = option("info", "Least important line that is logged.")
+    format: Literal["text", "json"] = option("text", "How lines look on standard error.")
+
+
+class Settings(_Section):
+    """All settings of one camera's daemon."""
+
+    camera: str = option("front", "Name of this camera in topics and logs.", pattern=r"^[a-z0-9_-]{1,64}$")
+    capture: CaptureSettings = option(CaptureSettings(), "The camera.")
+    inference: InferenceSettings = option(InferenceSettings(), "The networks.")
+    judgement: JudgementSettings = option(JudgementSettings(), "From observations to events.")
+    mqtt: MqttSettings = option(MqttSettings(), "The broker.")
+    snapshot: SnapshotSettings = option(SnapshotSettings(), "Pictures on request.")
+    stream: StreamSettings = option(StreamSettings(), "Per-frame data.")
+    health: HealthSettings = option(HealthSettings(), "The pipeline's own state.")
+    models: ModelSettings = option(ModelSettings(), "Model files.")
+    log: LogSettings = option(LogSettings(), "The log.")

@@ -1,0 +1,87 @@
+"""The topic table: every MQTT topic edged uses, who writes it, how, and what it carries.
+
+Nothing else spells a topic. `docs/asyncapi.yaml` is generated from this table and the models of `events.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from edged import events
+
+NAME_PATTERN = re.compile(r"[a-z0-9_-]{1,64}")
+
+COMMANDS = ("restart", "pause", "resume", "snapshot")
+ASPECTS = {"presence": events.PresenceState, "gaze": events.GazeState, "eyes": events.EyesState}
+
+
+class Command(msgspec.Struct, frozen=True):
+    """A request on `command/{name}`; `transaction` is echoed in the response."""
+
+    transaction: str | None = None
+
+
+class Response(msgspec.Struct, frozen=True):
+    """The answer on `response/{name}` and on the MQTT 5 response topic, if one was given."""
+
+    status: Literal["ok", "error"]
+    command: str
+    transaction: str | None = None
+    error: str | None = None
+    data: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One row. name is the template below `{prefix}/camera/{camera}/`; payload a model or a media type.
+
+    retained_input_refused: a retained message here is an old one replayed, and is refused.
+    """
+
+    name: str
+    direction: Literal["out", "in"]
+    qos: Literal[0, 1]
+    retain: bool
+    payload: type[Any] | tuple[type[Any], ...] | str
+    summary: str
+    retained_input_refused: bool = False
+
+
+TOPICS: dict[str, Topic] = {
+    "availability": Topic(
+        "availability", "out", 1, True, "text/plain", "`online`, or `offline` (also the last will): is the daemon there"
+    ),
+    "health": Topic("health", "out", 1, True, events.HealthState, "Is the pipeline fresh, and if not, why"),
+    "state": Topic(
+        "state/{aspect}", "out", 1, True, tuple(ASPECTS.values()), "How things are now; `aspect` is presence, gaze or eyes"
+    ),
+    "event": Topic("event/{kind}", "out", 1, False, events.EVENT_TYPES, "Something happened; never retained"),
+    "summary": Topic("summary", "out", 1, True, events.Summary, "One window's figures"),
+    "stream": Topic(
+        "stream/landmarks", "out", 0, False, "application/json", "Per-frame landmarks, only if the owner turned them on"
+    ),
+    "snapshot": Topic(
+        "snapshot/frame", "out", 1, False, "image/jpeg", "The picture a snapshot command asked for, only if turned on"
+    ),
+    "command": Topic("command/{name}", "in", 1, False, Command, "Do something once", retained_input_refused=True),
+    "response": Topic("response/{name}", "out", 1, False, Response, "What came of a command"),
+}
+
+
+def camera_topic(prefix: str, camera: str, key: str, **levels: str) -> str:
+    """The full topic of a row of the table, e.g. `camera_topic("edged", "front", "event", kind="blink")`."""
+    return f"{prefix}/camera/{camera}/" + TOPICS[key].name.format(**levels)
+
+
+def command_filter(prefix: str, camera: str) -> str:
+    """The subscription for all commands of one camera."""
+    return camera_topic(prefix, camera, "command", name="+")
+
+
+def command_name(topic: str) -> str:
+    """The last level of a command topic."""
+    return topic.rsplit("/", 1)[-1]
