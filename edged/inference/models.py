@@ -1,0 +1,193 @@
+"""The registry of model files, and the store: the folder in which they lie on this device.
+
+`registry.toml` says what each file is; `model_download.py` gets them. Nothing here opens a connection, and
+nothing here imports numpy or a runtime, so that the parent process and the command line may ask too.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edged.errors import ModelCorrupt, ModelError, ModelMissing
+from edged.settings import ModelSettings
+from edged.toml_file import read_toml
+
+SYSTEM_DIRECTORY = Path("/var/lib/edged/models")
+_REGISTRY_FILE = Path(__file__).with_name("registry.toml")
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One input or output. shape includes the batch; meaning says order and range of the values."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    meaning: str
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """One row of the registry.
+
+    stage: which stage asks for it (`detection`, `landmarks`, `iris`, …); needed: a stage of today does.
+    member: path inside the wheel. sha256: lower-case hexadecimal. bytes: size of the file.
+    """
+
+    name: str
+    file: str
+    purpose: str
+    stage: str
+    needed: bool
+    member: str
+    licence: str
+    sha256: str
+    bytes: int
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Package:
+    """The wheel that the files are members of; wheels maps file names to SHA-256, best first."""
+
+    name: str
+    version: str
+    licence: str
+    homepage: str
+    wheels: Mapping[str, str]
+
+
+@functools.cache
+def _content() -> dict[str, Any]:
+    return read_toml(_REGISTRY_FILE)
+
+
+def _tensor(row: dict[str, Any]) -> Tensor:
+    return Tensor(tuple(row["shape"]), row["dtype"], row["meaning"], row.get("name", ""))
+
+
+@functools.cache
+def registry() -> dict[str, ModelEntry]:
+    """Every model edged knows, by name."""
+    return {
+        name: ModelEntry(
+            name=name,
+            **{
+                **row,
+                "inputs": tuple(map(_tensor, row["inputs"])),
+                "outputs": tuple(map(_tensor, row["outputs"])),
+            },
+        )
+        for name, row in _content()["models"].items()
+    }
+
+
+@functools.cache
+def package() -> Package:
+    """The wheel the models come from."""
+    return Package(**_content()["package"])
+
+
+def needed() -> list[str]:
+    """Names of the models that the stages of today ask for."""
+    return [entry.name for entry in registry().values() if entry.needed]
+
+
+def default_directory(settings: ModelSettings | None = None) -> Path:
+    """Where model files are looked for.
+
+    The setting `models.directory`, else EDGED_MODELS_DIR, else the user's own folder
+    ($XDG_DATA_HOME/edged/models or ~/.local/share/edged/models) or, for root and for users who have none
+    of their own, /var/lib/edged/models.
+    """
+    if settings is not None and settings.directory is not None:
+        return settings.directory.expanduser()
+    if named := os.environ.get("EDGED_MODELS_DIR"):
+        return Path(named).expanduser()
+    own = _own_directory()
+    if os.geteuid() == 0 or own is None:
+        return SYSTEM_DIRECTORY
+    if not own.is_dir() and SYSTEM_DIRECTORY.is_dir():
+        return SYSTEM_DIRECTORY
+    return own
+
+
+def _own_directory() -> Path | None:
+    """The user's own folder; None for users without a home, as systemd's dynamic ones."""
+    if base := os.environ.get("XDG_DATA_HOME"):
+        return Path(base) / "edged" / "models"
+    try:
+        return Path.home() / ".local" / "share" / "edged" / "models"
+    except RuntimeError:
+        return None
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file, lower-case hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@functools.lru_cache(maxsize=256)
+def _hash_of(path: Path, size: int, modified_ns: int, inode: int) -> str:
+    """The hash of a file with this identity: computed once, and again only when the file is another one."""
+    return hash_file(path)
+
+
+class ModelStore:
+    """A folder of model files, each checked against the registry before anybody loads it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def path(self, name: str) -> Path:
+        """The file of a model, verified.
+
+        Raises ModelMissing (absent, or not in the registry) and ModelCorrupt (wrong size or SHA-256).
+        """
+        entry = registry().get(name)
+        if entry is None:
+            raise ModelMissing(name, "is not in the registry", "edged models list")
+        path = self.directory / entry.file
+        cure = self._cure(entry)
+        try:
+            status = path.stat()
+        except OSError as error:
+            if isinstance(error, FileNotFoundError | NotADirectoryError):
+                raise ModelMissing(name, f"is not in {self.directory}", cure) from None
+            raise ModelMissing(name, f"cannot be reached: {error.strerror}: {path}", "check its permissions") from None
+        if status.st_size != entry.bytes:
+            raise ModelCorrupt(name, f"{path} has {status.st_size} bytes and must have {entry.bytes}", cure)
+        try:
+            found = _hash_of(path, status.st_size, status.st_mtime_ns, status.st_ino)
+        except OSError as error:
+            raise ModelMissing(name, f"cannot be read: {error.strerror}: {path}", "check its permissions") from None
+        if found != entry.sha256:
+            raise ModelCorrupt(name, f"{path} has SHA-256 {found} and must have {entry.sha256}", cure)
+        return path
+
+    def problem(self, name: str) -> ModelError | None:
+        """What is wrong with a model here, or None."""
+        try:
+            self.path(name)
+        except ModelError as error:
+            return error
+        return None
+
+    def missing(self, names: Iterable[str]) -> list[str]:
+        """Those of these models that are not usable here."""
+        return [name for name in names if self.problem(name) is not None]
+
+    @staticmethod
+    def _cure(entry: ModelEntry) -> str:
+        return "edged models pull" if entry.needed else f"edged models pull {entry.name}"
