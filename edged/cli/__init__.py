@@ -1,0 +1,35 @@
+"""The command line: one file per command, each imported only when it is asked for.
+
+`application.py` holds the Typer application and the table of commands. It is imported inside `main`, so that
+Ctrl-C while Python still loads libraries ends as quietly as later.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from edged.errors import EdgedError, SettingsError
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and end the process with its exit status (see errors.py for the meanings)."""
+    try:
+        from edged.cli.application import build
+
+        build().main(None if arguments is None else list(arguments), prog_name="edged")
+    except EdgedError as error:
+        print(f"edged: {_told(error)}", file=sys.stderr)
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _told(error: EdgedError) -> str:
+    """One sentence; several wrong settings get a line each."""
+    if isinstance(error, SettingsError) and len(error.problems) > 1:
+        lines = "".join(f"\n  {problem}" for problem in error.problems)
+        return f"{error.origin}: {len(error.problems)} problems{lines}"
+    return str(error)
