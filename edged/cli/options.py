@@ -1,0 +1,37 @@
+"""Options that several commands share, and how they become settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from edged.errors import SettingProblem, SettingsError
+
+ConfigFile = Annotated[
+    Optional[Path],
+    typer.Option("--config", "-c", metavar="FILE", help="Settings file (TOML); without it the defaults count."),
+]
+Set = Annotated[
+    Optional[list[str]],
+    typer.Option(
+        "--set", metavar="NAME=VALUE", help="One setting, e.g. --set mqtt.host=broker; wins over all else. Repeatable."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+def overrides(pairs: Iterable[str] | None) -> dict[str, str]:
+    """`["mqtt.host=broker"]` as a dict for `configuration.load`. Raises SettingsError for a text without `=`."""
+    read: dict[str, str] = {}
+    problems = []
+    for pair in pairs or ():
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip():
+            problems.append(SettingProblem("--set", pair, "has no name and value", "write --set mqtt.host=broker"))
+        read[name.strip()] = value
+    if problems:
+        raise SettingsError(problems, "command line")
+    return read

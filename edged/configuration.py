@@ -1,0 +1,397 @@
+"""Where settings come from: defaults, then a TOML file, then `EDGED_*` variables, then the command line.
+
+`load` either returns settings that are right as a whole or raises one SettingsError that names everything that
+is wrong, each with its place, the reason in plain words and the cure. Secrets never appear in it.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+
+from edged.configuration_words import choices_of, plain_reason
+from edged.errors import SettingProblem, SettingsError
+from edged.settings import Settings
+from edged.toml_file import read_toml
+
+PREFIX = "EDGED_"
+LEVEL = "__"
+COMMAND_LINE = "command line"
+# Variables that begin like settings and are none: they serve commands and tests.
+OTHER_VARIABLES = {
+    "EDGED_MODELS_DIR": "folder of model files",
+    "EDGED_MODELS_INDEX": "package index that `edged models pull` asks",
+    "EDGED_MODELS_MIRROR": "folder or URL that `edged models pull` takes files from",
+    "EDGED_TEST_DATA": "folder of test data",
+}
+HIDDEN = "•••"
+
+
+class Leaf(NamedTuple):
+    """One setting: dotted path, its declaration, the default."""
+
+    path: str
+    field: FieldInfo
+    default: Any
+
+
+class Origin(NamedTuple):
+    """Where a value came from; name is the file, the variable or `command line`."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Settings and, for each dotted path that is not at its default by omission, where the value came from."""
+
+    settings: Settings
+    origins: Mapping[str, Origin]
+
+
+def load(
+    path: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Settings:
+    """Settings from all sources, checked as a whole.
+
+    overrides: from the command line, nested or with dotted keys (`{"mqtt.host": "broker"}`).
+    environment: os.environ if None. Raises SettingsError with every problem there is.
+    """
+    return load_with_origins(path, overrides, environment).settings
+
+
+def load_with_origins(
+    path: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Loaded:
+    """As `load`, and where each value came from."""
+    variables = dict(os.environ if environment is None else environment)
+    problems: list[SettingProblem] = []
+    values: dict[str, Any] = {}
+    origins: dict[str, Origin] = {}
+    if path is not None:
+        from_file = _resolved(read_toml(path), path.absolute().parent)
+        _lay(values, from_file, Origin("file", str(path)), origins)
+    from_environment, names = _from_environment(variables, problems)
+    _lay(values, from_environment, Origin("environment", ""), origins)
+    for dotted, name in names.items():
+        # A variable may hold a whole section as JSON, or one entry of a table.
+        for known in [key for key in origins if f"{key}.".startswith(f"{dotted}.") or dotted.startswith(f"{key}.")]:
+            if origins[known].kind == "environment":
+                origins[known] = Origin("environment", name)
+    _lay(values, _read_texts(_nested(overrides or {})), Origin(COMMAND_LINE, COMMAND_LINE), origins)
+    settings = _validated(values, origins, problems)
+    if problems or settings is None:
+        raise SettingsError(problems, str(path) if path is not None else "settings")
+    return Loaded(settings, origins)
+
+
+def _validated(
+    values: dict[str, Any], origins: Mapping[str, Origin], problems: list[SettingProblem]
+) -> Settings | None:
+    """The settings, or None and all that is wrong added to problems.
+
+    pydantic does not look at how the settings of a section go together while one key of it is unknown, so what
+    is left without the unknown keys is looked at once more.
+    """
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        complaints = error.errors(include_url=False)
+    unknown = [details for details in complaints if details["type"] == "extra_forbidden"]
+    if unknown:
+        rest = copy.deepcopy(values)
+        for details in unknown:
+            *sections, name = details["loc"]
+            _at(rest, [str(section) for section in sections]).pop(name)
+        try:
+            Settings.model_validate(rest)
+        except ValidationError as error:
+            known = {(details["type"], details["loc"]) for details in complaints}
+            again = error.errors(include_url=False)
+            complaints += [details for details in again if (details["type"], details["loc"]) not in known]
+    problems += [_problem(details, values, origins) for details in complaints]
+    return None
+
+
+def leaves(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[Leaf]:
+    """Every setting there is, in the order of declaration, sections opened up."""
+    for name, field in model.model_fields.items():
+        if (section := section_of(field)) is not None:
+            yield from leaves(section, f"{prefix}{name}.")
+        else:
+            yield Leaf(prefix + name, field, field.get_default(call_default_factory=True))
+
+
+def section_of(field: FieldInfo) -> type[BaseModel] | None:
+    """The model of a field that is a section of settings, else None."""
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def value_at(settings: Settings, path: str) -> Any:
+    """The value at a dotted path."""
+    value: Any = settings
+    for name in path.split("."):
+        value = getattr(value, name)
+    return value
+
+
+def shown(value: Any) -> Any:
+    """A value fit to be read by anybody: secrets and passwords in addresses are hidden."""
+    if isinstance(value, SecretStr):
+        return HIDDEN if value.get_secret_value() else ""
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, str):
+        return re.sub(r"(?<=://)([^/@\s:]*):[^/@\s]*@", rf"\1:{HIDDEN}@", value)
+    if isinstance(value, tuple | list):
+        return [shown(item) for item in value]
+    return value
+
+
+def variable_of(path: str) -> str:
+    """The environment variable of a dotted path."""
+    return PREFIX + path.upper().replace(".", LEVEL)
+
+
+# --- the layers ---------------------------------------------------------------------------------------------------
+
+
+def _lay(below: dict[str, Any], above: Mapping[str, Any], origin: Origin, origins: dict[str, Origin], at: str = "") -> None:
+    """Merge `above` over `below`, in place, remembering where each leaf came from."""
+    for name, value in above.items():
+        path = f"{at}{name}"
+        if isinstance(value, Mapping) and isinstance(below.get(name, {}), dict) and _is_section(path):
+            _lay(below.setdefault(name, {}), value, origin, origins, path + ".")
+        else:
+            below[name] = value
+            origins[path] = origin
+
+
+def _field(path: Sequence[str]) -> FieldInfo | None:
+    """The declaration at a path, or None where there is no such setting."""
+    model: type[BaseModel] | None = Settings
+    field: FieldInfo | None = None
+    for name in path:
+        if model is None or name not in model.model_fields:
+            return None
+        field = model.model_fields[name]
+        model = section_of(field)
+    return field
+
+
+def _is_section(path: str) -> bool:
+    field = _field(path.split("."))
+    return field is not None and section_of(field) is not None
+
+
+def _nested(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Dotted keys opened up into sections."""
+    nested: dict[str, Any] = {}
+    for key, value in overrides.items():
+        *sections, name = key.split(".")
+        place = nested
+        for section in sections:
+            place = place.setdefault(section, {})
+        if isinstance(value, Mapping) and isinstance(place.get(name), dict):
+            place[name].update(value)
+        else:
+            place[name] = value
+    return nested
+
+
+def _read_texts(values: Mapping[str, Any], at: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Texts of variables and of the command line read as JSON where a setting is no text itself."""
+    read: dict[str, Any] = {}
+    for name, value in values.items():
+        field = _field((*at, name))
+        if field is not None and isinstance(value, Mapping) and section_of(field) is not None:
+            value = _read_texts(value, (*at, name))
+        elif field is not None and isinstance(value, str) and _is_no_text(field):
+            value = _json_or_text(value)
+        read[name] = value
+    return read
+
+
+def _is_no_text(field: FieldInfo) -> bool:
+    """Lists, tables, sections, and choices among numbers: pydantic does not read these from text."""
+    numbers = any(not isinstance(choice, str) for choice in choices_of(field))
+    return numbers or get_origin(field.annotation) in (tuple, list, dict) or section_of(field) is not None
+
+
+def _json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text  # validation will say what is wrong with it
+
+
+def _resolved(values: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Relative paths of a file made relative to the file, so that it means the same wherever edged is started."""
+
+    def resolve(model: type[BaseModel], table: dict[str, Any]) -> dict[str, Any]:
+        resolved = dict(table)
+        for name, value in table.items():
+            field = model.model_fields.get(name)
+            if field is None:
+                continue
+            section = section_of(field)
+            if section is not None and isinstance(value, dict):
+                resolved[name] = resolve(section, value)
+            elif isinstance(value, str) and Path in _kinds(field):
+                resolved[name] = str(folder / Path(value).expanduser())
+            elif isinstance(value, str) and name == "source":
+                resolved[name] = _resolved_source(value, folder)
+        return resolved
+
+    return resolve(Settings, values)
+
+
+def _kinds(field: FieldInfo) -> tuple[Any, ...]:
+    return get_args(field.annotation) or (field.annotation,)
+
+
+def _resolved_source(source: str, folder: Path) -> str:
+    """A picture source whose path is relative: a bare path or the script of a sitter."""
+    if source.startswith("sitter:") and source != "sitter:":
+        return "sitter:" + str(folder / Path(source.removeprefix("sitter:")).expanduser())
+    if not source or re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", source):
+        return source
+    return str(folder / Path(source).expanduser())
+
+
+# --- the environment ----------------------------------------------------------------------------------------------
+
+
+class _Declared(Settings, BaseSettings):
+    """The settings as pydantic-settings wants them."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid")
+
+
+class _Environment(EnvSettingsSource):
+    """Variables of any mapping, not only of this process; what is no JSON is left for validation to refuse."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = {name.lower(): value for name, value in variables.items()}
+        super().__init__(_Declared, case_sensitive=False, env_prefix=PREFIX, env_nested_delimiter=LEVEL)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return self._variables
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        return _json_or_text(value)
+
+
+def _from_environment(
+    variables: Mapping[str, str], problems: list[SettingProblem]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Values of the `EDGED_*` variables, and the variable of each dotted path. Unknown ones become problems."""
+    mine: dict[str, str] = {}
+    names: dict[str, str] = {}
+    for name, value in variables.items():
+        if not name.upper().startswith(PREFIX) or name.upper() in OTHER_VARIABLES:
+            continue
+        path = name.upper().removeprefix(PREFIX).lower().split(LEVEL)
+        if _names_setting(path):
+            mine[name] = value
+            names[".".join(path)] = name
+        else:
+            candidates = [variable_of(leaf.path) for leaf in leaves()] + list(OTHER_VARIABLES)
+            near = difflib.get_close_matches(name.upper(), candidates, n=1, cutoff=0.75)
+            cure = f"did you mean {near[0]}?" if near else "unset it, or see edged config schema"
+            problems.append(SettingProblem(name, None, "is not a setting's variable", cure))
+    values = _read_texts(_Environment(mine)())
+    # EDGED_MODELS_DIR is the short name of a setting; the long one wins.
+    if (directory := variables.get("EDGED_MODELS_DIR")) and "models.directory" not in names:
+        values.setdefault("models", {})
+        if isinstance(values["models"], dict):
+            values["models"].setdefault("directory", directory)
+            names["models.directory"] = "EDGED_MODELS_DIR"
+    return values, names
+
+
+def _names_setting(path: Sequence[str]) -> bool:
+    for length in range(1, len(path) + 1):
+        field = _field(path[:length])
+        if field is None:
+            return False
+        if section_of(field) is None:
+            return length == len(path) or get_origin(field.annotation) is dict
+    return True
+
+
+# --- problems -----------------------------------------------------------------------------------------------------
+
+
+def _problem(details: Any, values: Mapping[str, Any], origins: Mapping[str, Origin]) -> SettingProblem:
+    """One of pydantic's complaints in our words."""
+    location = tuple(details["loc"])
+    names = [str(part) for part in location]
+    # Branches of a union and positions in a list follow the setting's own path.
+    known = next((names[:length] for length in range(len(names), 0, -1) if _field(names[:length])), [])
+    if details["type"] == "extra_forbidden":
+        return _unknown(names, origins)
+    path = ".".join(known or names) or "settings"
+    field = _field(known)
+    value = _at(values, known)
+    reason, cure = plain_reason(details, field)
+    position = [part for part in location[len(known) :] if isinstance(part, int)]
+    if position:
+        reason = f"number {position[0] + 1} {reason}"
+    secret = field is not None and SecretStr in _kinds(field)
+    is_section = field is not None and section_of(field) is not None
+    visible = None if secret or (is_section and isinstance(value, Mapping)) else shown(value)
+    return SettingProblem(path, visible, reason, "; ".join(filter(None, (_place(path, origins), cure))))
+
+
+def _place(path: str, origins: Mapping[str, Origin]) -> str:
+    """Says where a value stands, unless that is the file, which the error as a whole names."""
+    origin = origins.get(path)
+    if origin is None or origin.kind == "file":
+        return ""
+    return f"set by {origin.name}" if origin.kind == "environment" else "given on the command line"
+
+
+def _at(values: Mapping[str, Any], path: Sequence[str]) -> Any:
+    value: Any = values
+    for name in path:
+        if not isinstance(value, Mapping) or name not in value:
+            return None
+        value = value[name]
+    return value
+
+
+def _unknown(names: list[str], origins: Mapping[str, Origin]) -> SettingProblem:
+    """A key that is no setting: what might have been meant, here or in another section."""
+    path = ".".join(names)
+    sections = {leaf.path.rsplit(".", 1)[0] for leaf in leaves() if "." in leaf.path}
+    sections |= {section.rsplit(".", 1)[0] for section in sections}
+    siblings = [leaf.path for leaf in leaves()] + sorted(sections)
+    parent = path.rpartition(".")[0]
+    here = [candidate for candidate in siblings if candidate.rpartition(".")[0] == parent]
+    last = {candidate.rpartition(".")[2]: candidate for candidate in here}
+    near = [last[name] for name in difflib.get_close_matches(names[-1], last, n=1, cutoff=0.6)]
+    near = near or [candidate for candidate in siblings if candidate.rpartition(".")[2] == names[-1]][:1]
+    near = near or difflib.get_close_matches(path, siblings, n=1, cutoff=0.7)
+    cure = f"did you mean {near[0]}?" if near else "remove it; edged config schema lists all settings"
+    place = _place(path, origins)
+    return SettingProblem(path, None, "is not a setting", f"{place}; {cure}" if place else cure)
+
+
