@@ -1,0 +1,1 @@
+"""Picture sources: one file per library, all of the same shape (`source.py`)."""
