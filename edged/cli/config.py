@@ -16,6 +16,7 @@ from edged.configuration_words import toml_value
 
 app = typer.Typer(
     no_args_is_help=True,
+    add_completion=False,
     help="Check, show and explain settings: a TOML file, then EDGED_* variables, then the command line.",
 )
 
