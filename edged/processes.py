@@ -1,0 +1,430 @@
+"""The process table, and the supervisor that starts, watches and replaces what is in it.
+
+Nothing else in edged starts a child of the daemon. A child is a fresh interpreter (`python -m edged.child`), never
+a fork of this one; it is given one socket, the frame slot and the settings. It is replaced when it ends unasked and
+when it has been silent for longer than it said it would be (it hangs, or somebody stopped it). One that keeps dying
+is tried again after ever longer pauses.
+
+The supervisor has no thread and no loop of its own: its descriptors sit in the caller's selector with a callable
+as data, and `tick` does what time demands. Start it from a thread that lives as long as the daemon, the main one:
+the kernel ends the children with the *thread* that made them (PR_SET_PDEATHSIG, prctl(2)).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import random
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from edged import child, messages
+from edged.frames import FrameSlot
+from edged.messages import Beacon, Downward, Failed, Pause, Resume, Stop, Upward
+from edged.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ProcessSpec:
+    """One row of the table.
+
+    target: "module:function" with `child.ChildMain`'s signature. startup_seconds: silence allowed until the first
+    word (imports on a small board). heartbeat_seconds: silence allowed until a beacon says otherwise.
+    """
+
+    target: str
+    startup_seconds: float
+    heartbeat_seconds: float
+
+
+# In the order they are started; they are stopped the other way round.
+PROCESSES: dict[str, ProcessSpec] = {
+    "capture": ProcessSpec("edged.capture.process:main", startup_seconds=20.0, heartbeat_seconds=2.0),
+    "inference": ProcessSpec("edged.inference.process:main", startup_seconds=30.0, heartbeat_seconds=2.0),
+}
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How a child that dies is treated. All in seconds but jitter, the share of a pause left to chance."""
+
+    pauses: tuple[float, ...] = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # after 1, 2, … deaths in a row
+    final: float = 30.0  # pause after a child said that trying again is useless
+    well: float = 10.0  # a child that ran this long ran well: its deaths are counted anew
+    jitter: float = 0.25
+
+
+Cause = Literal["process_died", "process_hung", "process_failed"]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A child ended unasked. reason: a plain sentence. restarts: its losses since the start, this one included.
+
+    in_a_row: losses without a good run in between. pause_seconds: until it is started again.
+    """
+
+    name: str
+    cause: Cause
+    reason: str
+    restarts: int
+    in_a_row: int
+    pause_seconds: float
+    final: bool
+
+
+@dataclass
+class Child:
+    """What is known of one child. Read it; only the supervisor writes it.
+
+    state: `starting` until its first word, then `running`; `waiting` for its next start; `stopped` for good.
+    since: CLOCK_MONOTONIC seconds when that state began. last_loss is kept until it has run well again.
+    """
+
+    name: str
+    spec: ProcessSpec
+    state: Literal["starting", "running", "waiting", "stopped"] = "stopped"
+    since: float = 0.0
+    pid: int | None = None
+    restarts: int = 0
+    in_a_row: int = 0
+    last_loss: Loss | None = None
+    restart_at: float = 0.0
+    doing: str = ""
+    retired: bool = False
+    _process: subprocess.Popen[bytes] | None = None
+    _link: socket.socket | None = None
+    _exit_fd: int = -1
+    _heard_at: float = 0.0
+    _started_at: float = 0.0
+    _budget_seconds: float = 0.0
+    _failed: Failed | None = field(default=None)
+
+    @property
+    def alive(self) -> bool:
+        """It has been started and its end has not been seen."""
+        return self.state in ("starting", "running")
+
+
+class Supervisor:
+    """Keeps one process per row of the table.
+
+    on_message(name, message): each message of a child but beacons go here as well. on_loss(loss): a child ended
+    unasked. Both are called from the selector's callbacks or `tick`, and may call `send`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        slot: FrameSlot,
+        selector: selectors.BaseSelector,
+        *,
+        on_message: Callable[[str, Upward], None],
+        on_loss: Callable[[Loss], None],
+        table: Mapping[str, ProcessSpec] | None = None,
+        patience: Patience | None = None,
+        chance: random.Random | None = None,
+    ) -> None:
+        self._settings = settings
+        self._slot = slot
+        self._selector = selector
+        self._on_message = on_message
+        self._on_loss = on_loss
+        self._patience = patience or Patience()
+        self._chance = chance or random.Random()
+        self._paused = False
+        self.children = {name: Child(name, spec) for name, spec in (PROCESSES if table is None else table).items()}
+
+    def start(self) -> None:
+        """Start all children, in the table's order. Does not wait for them."""
+        for each in self.children.values():
+            self._start(each)
+
+    def tick(self) -> float:
+        """Do what is due: start, and end what was silent too long. Returns the seconds until something is."""
+        now = time.monotonic()
+        due = now + 60.0
+        for each in self.children.values():
+            if each.alive:
+                if now >= each._heard_at + each._budget_seconds:
+                    self._read(each)  # we may be the late ones: what it said waits in the socket
+                if each.alive and now >= each._heard_at + each._budget_seconds:
+                    self._hung(each, now)
+                elif each.last_loss and each.state == "running" and now - each._started_at >= self._patience.well:
+                    each.last_loss = None
+                    each.in_a_row = 0
+            elif each.state == "waiting" and now >= each.restart_at:
+                self._start(each)
+            if each.alive:
+                due = min(due, each._heard_at + each._budget_seconds)
+                if each.last_loss:
+                    due = min(due, max(now + 0.05, each._started_at + self._patience.well))
+            elif each.state == "waiting":
+                due = min(due, each.restart_at)
+        return max(0.0, due - time.monotonic())
+
+    def send(self, name: str, message: Downward) -> bool:
+        """Say something to a child; False if it is not there or does not listen. Never waits."""
+        each = self.children[name]
+        return each._link is not None and self._post(each, messages.encode(message))
+
+    def pause(self) -> None:
+        """Tell all children, also those started from now on, to pause."""
+        self._paused = True
+        self._tell_all(Pause())
+
+    def resume(self) -> None:
+        """Tell all children to go on."""
+        self._paused = False
+        self._tell_all(Resume())
+
+    def retire(self, name: str) -> None:
+        """End one child whose work is done; it is not replaced."""
+        each = self.children[name]
+        if each._link is not None:
+            self._post(each, messages.encode(Stop()))
+        each.retired = True
+        if not each.alive:
+            each.state = "stopped"
+
+    def stop(self, timeout_seconds: float = 1.5) -> None:
+        """End all children: by word, then SIGTERM, then SIGKILL, in reverse order. Never takes longer than that."""
+        started = time.monotonic()
+        last_to_first = list(reversed(self.children.values()))
+        self._tell_all(Stop())
+        for share, number in ((0.6, None), (0.9, signal.SIGTERM), (1.0, signal.SIGKILL)):
+            living = [each for each in last_to_first if each._process is not None]
+            if not living:
+                break
+            for each in living:
+                if number is not None and each._process is not None:
+                    log.warning("%s does not end, sending %s", each.name, number.name)
+                    each._process.send_signal(number)
+            # SIGKILL is certain but not instant: the kernel has a camera or a network to take apart.
+            limit = started + timeout_seconds * share + (2.0 if number == signal.SIGKILL else 0.0)
+            for each in living:
+                self._await_end(each, limit)
+        for each in last_to_first:
+            self._forget(each)
+            each.state = "stopped"
+
+    def _tell_all(self, message: Downward) -> None:
+        packet = messages.encode(message)
+        for each in reversed(self.children.values()):
+            if each._link is not None:
+                self._post(each, packet)
+        self._slot.wake()  # one that waits for a frame looks at its messages
+
+    def _post(self, each: Child, packet: bytes) -> bool:
+        assert each._link is not None
+        try:
+            each._link.send(packet, socket.MSG_NOSIGNAL)
+        except BlockingIOError:
+            log.warning("%s does not take its messages", each.name)
+            return False
+        except OSError:
+            return False  # it has ended; its exit descriptor will say so
+        return True
+
+    def _start(self, each: Child) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        try:
+            process = subprocess.Popen(
+                [
+                    *_interpreter(), "-m", "edged.child",
+                    each.name, each.spec.target, str(theirs.fileno()), str(self._slot.fd), str(os.getpid()),
+                ],
+                pass_fds=(theirs.fileno(), self._slot.fd),
+                env=child_environment(os.environ),
+                stdin=subprocess.DEVNULL,
+                # Ctrl-C in a terminal is for the daemon, which ends its children in order.
+                start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            ours.close()
+            self._count_loss(each, "process_died", f"{each.name} cannot be started: {error.strerror}", final=False)
+            return
+        finally:
+            theirs.close()
+        now = time.monotonic()
+        each._process = process
+        each._link = ours
+        each._failed = None
+        each._exit_fd = os.pidfd_open(process.pid)
+        each.pid = process.pid
+        each.state = "starting"
+        each.since = each._started_at = each._heard_at = now
+        each._budget_seconds = each.spec.startup_seconds
+        each.doing = ""
+        self._selector.register(ours, selectors.EVENT_READ, lambda: self._read(each))
+        self._selector.register(each._exit_fd, selectors.EVENT_READ, lambda: self._ended(each))
+        for packet in child.settings_packets(self._settings):
+            self._post(each, packet)
+        if self._paused:
+            self._post(each, messages.encode(Pause()))
+        log.debug("%s started as process %d", each.name, process.pid)
+
+    def _read(self, each: Child, limit: int = 64) -> None:
+        """Take in what a child said, a bounded amount, so that a chatty one does not starve the other."""
+        link = each._link
+        for _ in range(limit):
+            if link is None or each._link is not link:
+                return  # it was replaced while we listened
+            try:
+                packet = link.recv(messages.MAX_PACKET_BYTES)
+            except BlockingIOError:
+                return
+            except ConnectionError:
+                packet = b""
+            if not packet:
+                # End of file. What follows is its exit, or silence and then SIGKILL.
+                with contextlib.suppress(KeyError):
+                    self._selector.unregister(link)
+                return
+            try:
+                message: Upward = messages.decode_upward(packet)
+            except msgspec.MsgspecError as error:
+                self._kill(each)
+                self._lost(each, "process_failed", f"{each.name} spoke nonsense: {error}", final=False)
+                return
+            self._heard(each, message)
+
+    def _heard(self, each: Child, message: Upward) -> None:
+        now = time.monotonic()
+        each._heard_at = now
+        if each.state == "starting":
+            each.state = "running"
+            each.since = now
+            each._budget_seconds = each.spec.heartbeat_seconds
+        if isinstance(message, Beacon):
+            each.doing = message.doing
+            each._budget_seconds = message.budget_seconds
+        elif isinstance(message, Failed):
+            each._failed = message
+        self._on_message(each.name, message)
+
+    def _ended(self, each: Child) -> None:
+        """The exit descriptor became readable: the process is a zombie now; read its last words and reap it."""
+        self._read(each, limit=100_000)
+        process = each._process
+        if process is None or process.poll() is None:
+            return
+        failed = each._failed
+        if failed is not None:
+            self._lost(each, "process_failed", f"{each.name}: {failed.reason}", final=failed.final)
+        else:
+            self._lost(each, "process_died", _obituary(each.name, process.returncode), final=False)
+
+    def _hung(self, each: Child, now: float) -> None:
+        silent = now - each._heard_at
+        during = f" while {each.doing}" if each.doing else (" since its start" if each.state == "starting" else "")
+        self._kill(each)
+        self._lost(each, "process_hung", f"{each.name} was silent for {silent:.1f} s{during}", final=False)
+
+    def _kill(self, each: Child) -> None:
+        """SIGKILL, which also ends what SIGSTOP stopped, and wait: it must be gone before another writes frames."""
+        assert each._process is not None
+        each._process.kill()
+        self._await_end(each, time.monotonic() + 1.0)
+
+    def _await_end(self, each: Child, limit: float) -> None:
+        if each._process is None:
+            return
+        try:
+            each._process.wait(max(0.0, limit - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            return
+        self._forget(each)
+
+    def _lost(self, each: Child, cause: Cause, reason: str, *, final: bool) -> None:
+        ran_well = time.monotonic() - each._started_at >= self._patience.well
+        self._forget(each)
+        if ran_well:
+            each.in_a_row = 0
+        if each.retired:
+            each.state = "stopped"
+            each.since = time.monotonic()
+        else:
+            self._count_loss(each, cause, reason, final=final)
+
+    def _count_loss(self, each: Child, cause: Cause, reason: str, *, final: bool) -> None:
+        now = time.monotonic()
+        each.restarts += 1
+        each.in_a_row += 1
+        pauses = self._patience.pauses
+        pause = self._patience.final if final else pauses[min(each.in_a_row, len(pauses)) - 1]
+        pause *= 1 + self._patience.jitter * self._chance.uniform(-1, 1)
+        each.state = "waiting"
+        each.since = now
+        each.restart_at = now + pause
+        loss = Loss(each.name, cause, reason, each.restarts, each.in_a_row, pause, final)
+        each.last_loss = loss
+        log.warning("%s; starting it again %s", reason, f"in {pause:.1f} s" if pause else "now")
+        self._on_loss(loss)
+
+    def _forget(self, each: Child) -> None:
+        """Let go of everything that belonged to an ended process."""
+        if each._link is not None:
+            with contextlib.suppress(KeyError):
+                self._selector.unregister(each._link)
+            each._link.close()
+            each._link = None
+        if each._exit_fd >= 0:
+            with contextlib.suppress(KeyError):
+                self._selector.unregister(each._exit_fd)
+            os.close(each._exit_fd)
+            each._exit_fd = -1
+        if each._process is not None and each._process.poll() is None:
+            # Not even SIGKILL got it in time: it is stuck in the kernel. subprocess reaps it later.
+            log.error("%s (process %d) does not die: stuck in the kernel?", each.name, each._process.pid)
+        each._process = None
+        each.pid = None
+
+
+def _obituary(name: str, status: int) -> str:
+    if status < 0:
+        number = -status
+        hint = ": the kernel, out of memory?" if number == signal.SIGKILL else ""
+        try:
+            return f"{name} was ended by {signal.Signals(number).name}{hint}"
+        except ValueError:
+            return f"{name} was ended by signal {number}"
+    return f"{name} ended with status {status}" if status else f"{name} ended by itself"
+
+
+def _interpreter() -> list[str]:
+    # -P: the working directory is no place to import from; Python 3.10 has no such option.
+    return [sys.executable, "-P"] if sys.version_info >= (3, 11) else [sys.executable]
+
+
+_DAEMONS_OWN = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "CREDENTIALS_DIRECTORY", "LISTEN_FDS", "LISTEN_PID")
+
+
+def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a child gets of the daemon's environment: not the broker's secrets, nor systemd's ear."""
+    kept = {
+        name: value
+        for name, value in environment.items()
+        if name not in _DAEMONS_OWN and not name.upper().startswith("EDGED_MQTT")
+    }
+    # Pools of threads and allocator arenas that nobody uses cost tens of megabytes on a small board.
+    for name, value in (("OMP_NUM_THREADS", "1"), ("OPENBLAS_NUM_THREADS", "1"), ("MALLOC_ARENA_MAX", "2")):
+        kept.setdefault(name, value)
+    root = str(Path(__file__).resolve().parents[1])
+    if Path(root).name not in ("site-packages", "dist-packages"):  # run from a checkout
+        kept["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH", ""))))
+    return kept
