@@ -173,7 +173,9 @@ def variable_of(path: str) -> str:
 # --- the layers ---------------------------------------------------------------------------------------------------
 
 
-def _lay(below: dict[str, Any], above: Mapping[str, Any], origin: Origin, origins: dict[str, Origin], at: str = "") -> None:
+def _lay(
+    below: dict[str, Any], above: Mapping[str, Any], origin: Origin, origins: dict[str, Origin], at: str = ""
+) -> None:
     """Merge `above` over `below`, in place, remembering where each leaf came from."""
     for name, value in above.items():
         path = f"{at}{name}"
@@ -218,14 +220,15 @@ def _nested(overrides: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read_texts(values: Mapping[str, Any], at: tuple[str, ...] = ()) -> dict[str, Any]:
     """Texts of variables and of the command line read as JSON where a setting is no text itself."""
-    read: dict[str, Any] = {}
+    read = dict(values)
     for name, value in values.items():
         field = _field((*at, name))
-        if field is not None and isinstance(value, Mapping) and section_of(field) is not None:
-            value = _read_texts(value, (*at, name))
-        elif field is not None and isinstance(value, str) and _is_no_text(field):
-            value = _json_or_text(value)
-        read[name] = value
+        if field is None:
+            continue
+        if isinstance(value, Mapping) and section_of(field) is not None:
+            read[name] = _read_texts(value, (*at, name))
+        elif isinstance(value, str) and _is_no_text(field):
+            read[name] = _json_or_text(value)
     return read
 
 
@@ -393,5 +396,3 @@ def _unknown(names: list[str], origins: Mapping[str, Origin]) -> SettingProblem:
     cure = f"did you mean {near[0]}?" if near else "remove it; edged config schema lists all settings"
     place = _place(path, origins)
     return SettingProblem(path, None, "is not a setting", f"{place}; {cure}" if place else cure)
-
-

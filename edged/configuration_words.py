@@ -46,7 +46,7 @@ def plain_reason(details: Mapping[str, Any], field: FieldInfo | None) -> tuple[s
         return "must not be empty", default
     if kind == "missing":
         return "is missing", default
-    if kind == "too_long" or kind == "too_short":
+    if kind in {"too_long", "too_short"}:
         return f"must have {context.get('max_length', context.get('min_length'))} values", default
     if kind == "int_from_float":
         return "must be a whole number", default

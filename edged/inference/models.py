@@ -138,10 +138,15 @@ def hash_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-@functools.lru_cache(maxsize=256)
-def _hash_of(path: Path, size: int, modified_ns: int, inode: int) -> str:
-    """The hash of a file with this identity: computed once, and again only when the file is another one."""
-    return hash_file(path)
+_hashes: dict[tuple[Path, int, int, int], str] = {}
+
+
+def _hash_of(path: Path, status: os.stat_result) -> str:
+    """The hash of a file: computed once, and again only when size, time or inode say that it is another one."""
+    identity = (path, status.st_size, status.st_mtime_ns, status.st_ino)
+    if identity not in _hashes:
+        _hashes[identity] = hash_file(path)
+    return _hashes[identity]
 
 
 class ModelStore:
@@ -169,7 +174,7 @@ class ModelStore:
         if status.st_size != entry.bytes:
             raise ModelCorrupt(name, f"{path} has {status.st_size} bytes and must have {entry.bytes}", cure)
         try:
-            found = _hash_of(path, status.st_size, status.st_mtime_ns, status.st_ino)
+            found = _hash_of(path, status)
         except OSError as error:
             raise ModelMissing(name, f"cannot be read: {error.strerror}: {path}", "check its permissions") from None
         if found != entry.sha256:
