@@ -154,7 +154,7 @@ class Summary(msgspec.Struct, frozen=True):
 
     attention_percent: share of the time with somebody there in which they looked at the screen.
     blinks_per_minute and perclos_percent are over their own longer window (see settings); null while too
-    little was seen. *_degrees: medians of the primary face over the window.
+    little was seen. *_degrees: means of the primary face's head pose over the window.
     """
 
     at: str

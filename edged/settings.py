@@ -180,7 +180,7 @@ class GazeSettings(_Section):
         45.0, "A head turned further than this looks away.", unit="°", remote="live", ge=10, le=90
     )
     hysteresis_degrees: float = option(
-        3.0, "A zone is left only this far beyond its edge.", unit="°", remote="live", ge=0, le=20
+        3.0, "A zone is left only when gaze is this far back inside its edge.", unit="°", remote="live", ge=0, le=20
     )
     settle_seconds: float = option(
         0.15, "A new zone must hold for this long before it is told.", unit="s", remote="live", ge=0, le=10
@@ -198,24 +198,34 @@ class BlinkSettings(_Section):
 
     close_openness: Fraction = option(0.5, "Lids below this are closing.", remote="live")
     open_openness: Fraction = option(0.7, "Lids above this are open again.", remote="live")
-    shut_openness: Fraction = option(
-        0.45, "A closure that never sank below this was not a blink.", remote="live"
+    shut_openness: Fraction = option(0.45, "A closure that never sank below this was not a blink.", remote="live")
+    deep_openness: Fraction = option(
+        0.3, "Lids that never sank below this may be a look downwards: such a closure must be short.", remote="live"
+    )
+    shallow_seconds: float = option(
+        0.4, "Longest blink that is not deep.", unit="s", remote="live", ge=0.05, le=5
     )
     minimum_seconds: float = option(0.03, "Shorter closures are noise.", unit="s", remote="live", ge=0, le=1)
-    maximum_seconds: float = option(
-        0.6, "Closures up to this long are blinks.", unit="s", remote="live", ge=0.1, le=5
-    )
     long_seconds: float = option(
         0.8, "Eyes held shut for this long are a long blink.", unit="s", remote="live", ge=0.2, le=10
     )
     group_seconds: float = option(
         0.5,
         "Blinks whose pauses are shorter than this are one double or triple; a single is told after this wait.",
-        unit="s", remote="live", ge=0, le=5,
+        unit="s",
+        remote="live",
+        ge=0,
+        le=5,
     )
     wink_difference: Fraction = option(
-        0.35, "One eye this much more shut than the other is a wink.", remote="live"
+        0.35, "One eye this much more shut than the other, which stays open, is a wink.", remote="live"
     )
+
+    @model_validator(mode="after")
+    def _thresholds_in_order(self) -> BlinkSettings:
+        if not self.deep_openness <= self.shut_openness <= self.close_openness < self.open_openness:
+            raise ValueError("must rise: deep_openness <= shut_openness <= close_openness < open_openness")
+        return self
 
 
 class DrowsinessSettings(_Section):

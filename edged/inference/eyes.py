@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,6 +39,21 @@ class Eye:
     offset_y: float
     width: float
 
+    def moved(self, before: Square, now: Square) -> Eye:
+        """The same eye, unchanged within its crop, after the crop went elsewhere."""
+        scale, turn = now.side / before.side, now.angle - before.angle
+        cosine, sine = math.cos(turn) * scale, math.sin(turn) * scale
+        matrix = np.array([[cosine, sine], [-sine, cosine]], np.float32)
+        old, new = np.array(before[:2], np.float32), np.array(now[:2], np.float32)
+        return Eye(
+            (self.contour - old) @ matrix + new,
+            (self.iris - old) @ matrix + new,
+            self.aspect_ratio,
+            self.offset_x,
+            self.offset_y,
+            self.width * scale,
+        )
+
 
 def eye_square(outer: NDArray[np.float32], inner: NDArray[np.float32], *, right: bool) -> Square:
     """Where to look for an eye whose corners these are; the crop is level with the corner line."""
@@ -60,6 +76,17 @@ class EyeReader:
     def look(self, image: Image, square: Square, *, right: bool) -> Image:
         """Cut the eye out; the cut is kept for `read`. Returns it, uint8 64 x 64 x 3."""
         return self.cutter.cut(image, square, mirrored=not right)
+
+    def blocks(self) -> NDArray[np.float32]:
+        """The last cut's lids and iris as 6 x 9 block means less their mean, float32.
+
+        Two of these differ little when the eye only moved by part of a pixel or the light changed, and much when a
+        lid or the iris moved: what tells whether the network need be asked again. Hair and brow are left out.
+        """
+        blocks = cv2.resize(self.cutter.pixels[20:44, 14:50, 1], (9, 6), interpolation=cv2.INTER_AREA)
+        result = blocks.astype(np.float32)
+        result -= result.mean()
+        return result
 
     def read(self, square: Square, *, right: bool) -> Eye:
         """Ask the network about the last cut."""

@@ -1,0 +1,278 @@
+"""Faces through LiteRT: detector, mesh and eyes, each asked only when its answer may have changed.
+
+The detector runs when no face is followed and something moves, and now and then to find others. The mesh is asked
+again when the face's pixels changed; an eye when its own pixels did. What is not asked keeps its last answer, which
+the still picture confirms.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edged.errors import ModelCorrupt, ModelMissing
+from edged.inference.crops import Image, Square
+from edged.inference.eyes import Eye, EyeReader, eye_square
+from edged.inference.face_detection import Detection, FaceDetector
+from edged.inference.face_mesh import LEFT_EYE_CORNERS, RIGHT_EYE_CORNERS, FaceMesh, Mesh
+from edged.inference.finder import FoundFace, Scene
+from edged.inference.litert import Network
+from edged.inference.models import ModelStore
+from edged.inference.tracking import SAME_OVERLAP, TrackIds, overlap
+from edged.observations import Box
+from edged.settings import InferenceSettings
+
+_RESCAN_SECONDS = 1.0  # a still, empty scene is searched this often all the same
+_FULL_RANGE_SECONDS = 2.0  # how often `auto` asks the full-range detector while the short one finds nobody
+_OLDEST_MESH_SECONDS = 0.5  # a still face is measured again this often
+_CALM_MESH_SECONDS = 0.06  # a face that moves gently is measured this often: every second frame at 30 a second
+_FAST_LEVELS = 9.0  # mean change of a face's pixels from which it is measured on every frame
+_BLOCK_LEVELS_PER_LEVEL = 4.0  # one block of an eye may change this much more than `iris_skip_levels`
+_STEADY_SHIFT = 0.015  # a square that moved by less than this share of its side is kept as it was
+_STEADY_TURN_RADIANS = 0.02
+_STEADY_GROWTH = 0.02
+
+
+@dataclass
+class _EyeMemory:
+    """What was last asked about one eye."""
+
+    square: Square | None = None
+    blocks: NDArray[np.float32] | None = None
+    eye: Eye | None = None
+
+
+@dataclass
+class _Followed:
+    """A face that is followed. square: where its mesh was last cut; sample: pixels of the face when it was."""
+
+    track: int
+    square: Square
+    mesh: Mesh | None = None
+    box: Box = Box(0, 0, 0, 0)
+    score: float = 0.0
+    sample: NDArray[np.uint8] | None = None
+    region: tuple[int, int, int, int, int] = (0, 0, 0, 0, 1)
+    asked_at: float = -1e9
+    right: _EyeMemory = field(default_factory=_EyeMemory)
+    left: _EyeMemory = field(default_factory=_EyeMemory)
+
+
+class LiteRtFaces:
+    """The default back end. Raises RuntimeMissing or ModelCorrupt (bad delegate) at construction."""
+
+    name = "litert"
+
+    def __init__(self, settings: InferenceSettings, store: ModelStore) -> None:
+        self._settings = settings
+        self._ids = TrackIds(settings.lost_track_seconds)
+        self._followed: list[_Followed] = []
+        self.missing_models: list[str] = []
+        self.stage_ms: dict[str, float] = {}
+        self.detector_ran = False
+        self._searched_at = -1e9
+        self._full_at = -1e9
+        self._networks: list[Network] = []
+
+        def load(name: str) -> Network | None:
+            try:
+                path = store.path(name)
+            except (ModelMissing, ModelCorrupt):
+                self.missing_models.append(name)
+                return None
+            network = Network(
+                path,
+                threads=settings.threads,
+                delegate=settings.delegate,
+                delegate_options=settings.delegate_options,
+            )
+            self._networks.append(network)
+            return network
+
+        def detector(name: str) -> FaceDetector | None:
+            network = load(name)
+            return FaceDetector(network) if network else None
+
+        self._short = detector("face_detection_short_range") if settings.detector != "full" else None
+        self._full = detector("face_detection_full_range_sparse") if settings.detector != "short" else None
+        mesh = load("face_landmark")
+        self._mesh = FaceMesh(mesh) if mesh else None
+        iris = load("iris_landmark") if self._mesh else None
+        self._eyes = EyeReader(iris) if iris else None
+
+    @property
+    def stages(self) -> list[str]:
+        """The stages that can run with the models there are and the switches as they stand."""
+        names = ["detection"] if self._short or self._full else []
+        if names and self._mesh and self._settings.stages.landmarks:
+            names.append("landmarks")
+            if self._eyes and self._settings.stages.iris:
+                names.append("iris")
+        return names
+
+    def adopt(self, settings: InferenceSettings) -> None:
+        self._settings = settings
+        self._ids.lost_seconds = settings.lost_track_seconds
+
+    def invocations(self) -> dict[str, int]:
+        return {network.name: network.invocations for network in self._networks}
+
+    def close(self) -> None:
+        self._followed.clear()
+
+    def find(self, image: Image, scene: Scene) -> list[FoundFace]:
+        self.stage_ms = {}
+        self.detector_ran = False
+        if scene.cut:
+            self._ids.cut()
+            self._followed.clear()
+        at = scene.at_seconds
+        landmarks = self._mesh is not None and self._settings.stages.landmarks
+        if landmarks:
+            self._timed("landmarks", lambda: self._follow(image, at))
+        else:
+            self._followed = [face for face in self._followed if at - face.asked_at < self._settings.search_seconds]
+        if self._should_search(scene):
+            self._timed("detection", lambda: self._search(image, at, landmarks))
+        del self._followed[self._settings.max_faces :]
+        if landmarks and self._eyes and self._settings.stages.iris:
+            reader = self._eyes
+            self._timed("iris", lambda: self._read_eyes(reader, image))
+        for face in self._followed:
+            self._ids.keep(face.track, face.box, at)
+        self._ids.forget(at)
+        return [
+            FoundFace(face.track, face.box, face.score, face.mesh, face.right.eye, face.left.eye)
+            for face in self._followed
+        ]
+
+    def _timed(self, stage: str, work: Callable[[], None]) -> None:
+        start = time.perf_counter_ns()
+        work()
+        self.stage_ms[stage] = (time.perf_counter_ns() - start) / 1e6
+
+    def _follow(self, image: Image, at: float) -> None:
+        """Ask the mesh about every followed face that may have moved; let go of those that are gone."""
+        kept: list[_Followed] = []
+        for face in self._followed:
+            if self._mesh_is_due(image, face, at - face.asked_at):
+                self._ask_mesh(image, face, at)
+            if face.score >= self._settings.tracking_score and not any(
+                overlap(face.box, other.box) > 0.5 for other in kept
+            ):
+                kept.append(face)
+        self._followed = kept
+
+    def _mesh_is_due(self, image: Image, face: _Followed, age_seconds: float) -> bool:
+        still_levels = self._settings.iris_skip_levels
+        if face.sample is None or still_levels <= 0 or not 0 <= age_seconds < _OLDEST_MESH_SECONDS:
+            return True
+        left, top, right, bottom, step = face.region
+        now = np.ascontiguousarray(image[top:bottom:step, left:right:step, 1])
+        if now.shape != face.sample.shape:
+            return True
+        change = cv2.norm(now, face.sample, cv2.NORM_L1) / now.size
+        return change > _FAST_LEVELS or (change > still_levels and age_seconds >= _CALM_MESH_SECONDS)
+
+    def _ask_mesh(self, image: Image, face: _Followed, at: float) -> None:
+        assert self._mesh is not None
+        mesh = self._mesh.find(image, face.square)
+        face.mesh, face.score, face.asked_at = mesh, mesh.score, at
+        face.box = mesh.box()
+        face.square = _steady(face.square, mesh.next_square())
+        height, width = image.shape[:2]
+        left, top = max(0, int(face.box.x)), max(0, int(face.box.y))
+        right = min(width, int(face.box.x + face.box.width))
+        bottom = min(height, int(face.box.y + face.box.height))
+        step = max(1, int(face.box.width) // 32)
+        if right - left < 8 or bottom - top < 8:
+            face.score = 0.0  # all but out of the picture
+            return
+        face.region = (left, top, right, bottom, step)
+        face.sample = np.ascontiguousarray(image[top:bottom:step, left:right:step, 1])
+
+    def _should_search(self, scene: Scene) -> bool:
+        since = scene.at_seconds - self._searched_at
+        if scene.cut or since < 0:
+            return True
+        if self._followed:
+            return len(self._followed) < self._settings.max_faces and since >= self._settings.search_seconds
+        return scene.moves or since >= _RESCAN_SECONDS
+
+    def _search(self, image: Image, at: float, landmarks: bool) -> None:
+        self.detector_ran = True
+        self._searched_at = at
+        score = self._settings.detection_score
+        found = self._short.detect(image, score) if self._short else []
+        if self._full and (
+            self._settings.detector == "full"
+            or (not found and not self._followed and at - self._full_at >= _FULL_RANGE_SECONDS)
+        ):
+            self._full_at = at
+            found = self._full.detect(image, score)
+        for detection in found:
+            if len(self._followed) >= self._settings.max_faces:
+                break
+            self._take_up(image, detection, at, landmarks)
+
+    def _take_up(self, image: Image, detection: Detection, at: float, landmarks: bool) -> None:
+        """Start to follow a detected face, unless it is one that is followed already."""
+        for face in self._followed:
+            if overlap(face.box, detection.box) > SAME_OVERLAP:
+                if face.mesh is None:
+                    face.box, face.score, face.asked_at = detection.box, detection.score, at
+                return
+        face = _Followed(0, detection.square(), box=detection.box, score=detection.score, asked_at=at)
+        if landmarks:
+            self._ask_mesh(image, face, at)
+            if face.score < self._settings.tracking_score:
+                return
+            if any(overlap(face.box, other.box) > SAME_OVERLAP for other in self._followed):
+                return
+        face.track = self._ids.identify(face.box, at, [other.track for other in self._followed])
+        self._followed.append(face)
+
+    def _read_eyes(self, reader: EyeReader, image: Image) -> None:
+        for face in self._followed:
+            if face.mesh is None:
+                continue
+            for memory, corners, right in (
+                (face.right, RIGHT_EYE_CORNERS, True),
+                (face.left, LEFT_EYE_CORNERS, False),
+            ):
+                outer, inner = face.mesh.points[corners[0]], face.mesh.points[corners[1]]
+                self._read_eye(reader, image, memory, eye_square(outer, inner, right=right), right)
+
+    def _read_eye(self, reader: EyeReader, image: Image, memory: _EyeMemory, square: Square, right: bool) -> None:
+        if memory.square is not None:
+            square = _steady(memory.square, square)
+        reader.look(image, square, right=right)
+        blocks = reader.blocks()
+        if memory.blocks is not None and memory.eye is not None and memory.square is not None:
+            change = np.abs(blocks - memory.blocks)
+            limit = self._settings.iris_skip_levels
+            if float(change.mean()) < limit and float(change.max()) < _BLOCK_LEVELS_PER_LEVEL * limit:
+                if square is not memory.square:
+                    memory.eye = memory.eye.moved(memory.square, square)
+                    memory.square = square
+                return
+        memory.square = square
+        memory.blocks = blocks
+        memory.eye = reader.read(square, right=right)
+
+
+def _steady(before: Square, now: Square) -> Square:
+    """The square as it was, if it hardly moved: then equal pixels stay equal and need not be asked about."""
+    if (
+        abs(now.x - before.x) < _STEADY_SHIFT * before.side
+        and abs(now.y - before.y) < _STEADY_SHIFT * before.side
+        and abs(now.side - before.side) < _STEADY_GROWTH * before.side
+        and abs(now.angle - before.angle) < _STEADY_TURN_RADIANS
+    ):
+        return before
+    return now

@@ -1,0 +1,199 @@
+"""The graph: one frame in, one observation out.
+
+motion gate → face finder (detector, mesh, eyes; see the back ends) → head pose → gaze, openness → smoothing.
+Used by the inference process and, without processes around it, by `edged watch` and the benchmarks.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from edged.frames import FrameStamp
+from edged.inference.crops import Image
+from edged.inference.eyes import Eye
+from edged.inference.finder import FaceFinder, FoundFace, Scene
+from edged.inference.gaze import gaze_pitch_degrees, gaze_yaw_degrees
+from edged.inference.head_pose import HeadPose, head_pose
+from edged.inference.models import ModelStore
+from edged.inference.motion import MotionGate
+from edged.inference.openness import OpenLevel
+from edged.inference.smoothing import OneEuro
+from edged.messages import InferenceReport
+from edged.observations import Box, Face, Observation, Pair
+from edged.settings import InferenceSettings
+
+_FEWEST_EYE_PIXELS, _ENOUGH_EYE_PIXELS = 5.0, 12.0
+_FORESHORTENED, _FULL_VIEW = 0.45, 0.8  # the narrower eye's width over the wider one's
+
+
+@dataclass
+class _Person:
+    """What is remembered of a track: its open-eye levels and what is shown of its gaze."""
+
+    seen_at: float
+    right_open: OpenLevel | None = None
+    left_open: OpenLevel | None = None
+    yaw: OneEuro | None = None
+    pitch: OneEuro | None = None
+    pose: HeadPose | None = None
+    pose_of: object = None
+
+
+class Pipeline:
+    """Analyses frames one after the other. Raises RuntimeMissing or ModelError when no back end can be built."""
+
+    def __init__(self, settings: InferenceSettings, store: ModelStore, *, stream_landmarks: bool = False) -> None:
+        self._settings = settings
+        self._stream_landmarks = stream_landmarks
+        self._gate = MotionGate(settings.motion_threshold)
+        self._people: dict[int, _Person] = {}
+        self.finder: FaceFinder = _build_finder(settings, store)
+
+    def adopt(self, settings: InferenceSettings) -> None:
+        """Take over changed live settings between two frames."""
+        self._settings = settings
+        self._gate.threshold_levels = settings.motion_threshold
+        self.finder.adopt(settings)
+
+    def report(self) -> InferenceReport:
+        """What runs and what is missing."""
+        stages = [*self.finder.stages]
+        if "landmarks" in stages and self._settings.stages.head_pose:
+            stages.append("head_pose")
+        if "iris" in stages:
+            stages += ["eyes", "gaze"]
+        warnings = []
+        if "detection" not in stages:
+            warnings.append("no face detection model is on this device (cure: edged models pull)")
+        return InferenceReport(self.finder.name, stages, list(self.finder.missing_models), warnings)
+
+    def close(self) -> None:
+        """Release the back end."""
+        self.finder.close()
+
+    def analyse(self, image: Image, stamp: FrameStamp) -> Observation:
+        """What this BGR frame (uint8, height x width x 3) shows. Frames must come in their order."""
+        start = time.perf_counter_ns()
+        at = stamp.at_ms / 1000
+        moves, cut = self._gate.look(image, at)
+        gated = time.perf_counter_ns()
+        found = self.finder.find(image, Scene(at, moves, cut))
+        measured = time.perf_counter_ns()
+        faces = tuple(self._face(face, at) for face in found)
+        if len(self._people) > len(found):
+            keep = self._settings.lost_track_seconds
+            self._people = {track: one for track, one in self._people.items() if at - one.seen_at <= keep}
+        end = time.perf_counter_ns()
+        stage_ms = {"motion": (gated - start) / 1e6, **self.finder.stage_ms, "measures": (end - measured) / 1e6}
+        stage_ms["total"] = (end - start) / 1e6
+        return Observation(
+            frame=stamp.frame,
+            sequence=stamp.sequence,
+            at_ms=stamp.at_ms,
+            captured_ns=stamp.captured_ns,
+            wall_ns=stamp.wall_ns,
+            width=stamp.width,
+            height=stamp.height,
+            faces=faces,
+            motion=moves,
+            detector_ran=self.finder.detector_ran,
+            stage_ms={stage: value for stage, value in stage_ms.items()},
+            landmarks=_landmarks(found) if self._stream_landmarks else None,
+        )
+
+    def _face(self, found: FoundFace, at: float) -> Face:
+        person = self._people.get(found.track)
+        if person is None:
+            person = self._people[found.track] = _Person(at)
+        elapsed, person.seen_at = max(0.0, at - person.seen_at), at
+        box = Box(*(value for value in found.box))
+        if found.mesh is None:
+            return Face(found.track, box, found.score)
+        if person.pose_of is not found.mesh:
+            person.pose, person.pose_of = head_pose(found.mesh.points), found.mesh
+        pose = person.pose
+        assert pose is not None
+        shown = pose if self._settings.stages.head_pose else None
+        right, left = found.right_eye, found.left_eye
+        if right is None or left is None:
+            return Face(
+                found.track,
+                box,
+                found.score,
+                yaw_degrees=shown.yaw_degrees if shown else None,
+                pitch_degrees=shown.pitch_degrees if shown else None,
+                roll_degrees=shown.roll_degrees if shown else None,
+            )
+        person.right_open = (person.right_open or OpenLevel(right.aspect_ratio)).learn(right.aspect_ratio, elapsed)
+        person.left_open = (person.left_open or OpenLevel(left.aspect_ratio)).learn(left.aspect_ratio, elapsed)
+        seen = _eyes_seen(right, left)
+        yaws = Pair(gaze_yaw_degrees(left.offset_x, pose.yaw_degrees), gaze_yaw_degrees(right.offset_x, pose.yaw_degrees))
+        pitches = Pair(
+            gaze_pitch_degrees(left.offset_y, pose.pitch_degrees, pose.yaw_degrees),
+            gaze_pitch_degrees(right.offset_y, pose.pitch_degrees, pose.yaw_degrees),
+        )
+        yaw, pitch = _weighed(yaws, seen), _weighed(pitches, seen)
+        person.yaw = person.yaw.step(yaw, at) if person.yaw else OneEuro(yaw, 0.0, at)
+        person.pitch = person.pitch.step(pitch, at) if person.pitch else OneEuro(pitch, 0.0, at)
+        return Face(
+            found.track,
+            box,
+            found.score,
+            yaw_degrees=shown.yaw_degrees if shown else None,
+            pitch_degrees=shown.pitch_degrees if shown else None,
+            roll_degrees=shown.roll_degrees if shown else None,
+            eye_aspect_ratio=Pair(left.aspect_ratio, right.aspect_ratio),
+            eye_openness=Pair(
+                person.left_open.openness(left.aspect_ratio),
+                person.right_open.openness(right.aspect_ratio),
+            ),
+            eyes_seen=Pair(seen.left, seen.right),
+            eye_gaze_yaw_degrees=Pair(yaws.left, yaws.right),
+            eye_gaze_pitch_degrees=Pair(pitches.left, pitches.right),
+            gaze_yaw_degrees=yaw,
+            gaze_pitch_degrees=pitch,
+            shown_gaze_yaw_degrees=person.yaw.value,
+            shown_gaze_pitch_degrees=person.pitch.value,
+        )
+
+
+def _build_finder(settings: InferenceSettings, store: ModelStore) -> FaceFinder:
+    if settings.backend == "mediapipe":
+        from edged.inference.mediapipe_faces import MediaPipeFaces
+
+        return MediaPipeFaces(settings)
+    from edged.inference.litert_faces import LiteRtFaces
+
+    return LiteRtFaces(settings, store)
+
+
+def _eyes_seen(right: Eye, left: Eye) -> Pair:
+    """How well each eye can be seen: large enough, and not turned away."""
+    wider = max(right.width, left.width)
+
+    def seen(eye: Eye) -> float:
+        size = (eye.width - _FEWEST_EYE_PIXELS) / (_ENOUGH_EYE_PIXELS - _FEWEST_EYE_PIXELS)
+        turned = (eye.width / wider - _FORESHORTENED) / (_FULL_VIEW - _FORESHORTENED)
+        return max(0.0, min(1.0, size)) * max(0.0, min(1.0, turned))
+
+    return Pair(seen(left), seen(right))
+
+
+def _weighed(values: Pair, weights: Pair) -> float:
+    total = weights.left + weights.right
+    if total <= 0:
+        return (values.left + values.right) / 2
+    return (values.left * weights.left + values.right * weights.right) / total
+
+
+def _landmarks(found: list[FoundFace]) -> dict[int, list[list[float]]]:
+    """Per track the mesh and, where read, both eyes' contours and irises (right eye first), as x, y."""
+    points: dict[int, list[list[float]]] = {}
+    for face in found:
+        rows = [] if face.mesh is None else face.mesh.points[:, :2].round(1).tolist()
+        for eye in (face.right_eye, face.left_eye):
+            if eye is not None:
+                rows += eye.contour.round(1).tolist() + eye.iris.round(1).tolist()
+        points[face.track] = rows
+    return points
