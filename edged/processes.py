@@ -98,6 +98,7 @@ class Child:
     spec: ProcessSpec
     state: Literal["starting", "running", "waiting", "stopped"] = "stopped"
     since: float = 0.0
+    started_at: float = 0.0
     pid: int | None = None
     restarts: int = 0
     in_a_row: int = 0
@@ -109,7 +110,6 @@ class Child:
     _link: socket.socket | None = None
     _exit_fd: int = -1
     _heard_at: float = 0.0
-    _started_at: float = 0.0
     _budget_seconds: float = 0.0
     _failed: Failed | None = field(default=None)
 
@@ -117,6 +117,10 @@ class Child:
     def alive(self) -> bool:
         """It has been started and its end has not been seen."""
         return self.state in ("starting", "running")
+
+    def overdue(self, now: float) -> bool:
+        """It has been silent for longer than it may be."""
+        return self.alive and now >= self._heard_at + self._budget_seconds
 
 
 class Supervisor:
@@ -156,25 +160,29 @@ class Supervisor:
     def tick(self) -> float:
         """Do what is due: start, and end what was silent too long. Returns the seconds until something is."""
         now = time.monotonic()
-        due = now + 60.0
+        due = [now + 60.0]
         for each in self.children.values():
             if each.alive:
-                if now >= each._heard_at + each._budget_seconds:
-                    self._read(each)  # we may be the late ones: what it said waits in the socket
-                if each.alive and now >= each._heard_at + each._budget_seconds:
-                    self._hung(each, now)
-                elif each.last_loss and each.state == "running" and now - each._started_at >= self._patience.well:
-                    each.last_loss = None
-                    each.in_a_row = 0
+                self._check(each, now)
             elif each.state == "waiting" and now >= each.restart_at:
                 self._start(each)
-            if each.alive:
-                due = min(due, each._heard_at + each._budget_seconds)
-                if each.last_loss:
-                    due = min(due, max(now + 0.05, each._started_at + self._patience.well))
-            elif each.state == "waiting":
-                due = min(due, each.restart_at)
-        return max(0.0, due - time.monotonic())
+            if each.state == "waiting":
+                due.append(each.restart_at)
+            elif each.alive:
+                due.append(each._heard_at + each._budget_seconds)
+                if each.last_loss is not None:
+                    due.append(max(now + 0.05, each.started_at + self._patience.well))
+        return max(0.0, min(due) - time.monotonic())
+
+    def _check(self, each: Child, now: float) -> None:
+        """Has it been silent too long, or has it run well for long enough to be forgiven?"""
+        if each.overdue(now):
+            self._read(each)  # we may be the late ones: what it said waits in the socket
+            if each.overdue(now):
+                self._hung(each, now)
+        elif each.last_loss is not None and each.state == "running" and now - each.started_at >= self._patience.well:
+            each.last_loss = None
+            each.in_a_row = 0
 
     def send(self, name: str, message: Downward) -> bool:
         """Say something to a child; False if it is not there or does not listen. Never waits."""
@@ -267,7 +275,7 @@ class Supervisor:
         each._exit_fd = os.pidfd_open(process.pid)
         each.pid = process.pid
         each.state = "starting"
-        each.since = each._started_at = each._heard_at = now
+        each.since = each.started_at = each._heard_at = now
         each._budget_seconds = each.spec.startup_seconds
         each.doing = ""
         self._selector.register(ours, selectors.EVENT_READ, lambda: self._read(each))
@@ -351,7 +359,7 @@ class Supervisor:
         self._forget(each)
 
     def _lost(self, each: Child, cause: Cause, reason: str, *, final: bool) -> None:
-        ran_well = time.monotonic() - each._started_at >= self._patience.well
+        ran_well = time.monotonic() - each.started_at >= self._patience.well
         self._forget(each)
         if ran_well:
             each.in_a_row = 0

@@ -1,6 +1,6 @@
 """The frame slot between processes that race, die and come back.
 
-EDGED_STRESS_SECONDS=10 and EDGED_STRESS_KILLS=500 make these as long as one likes.
+STRESS_SECONDS=10 and STRESS_KILLS=500 make these as long as one likes.
 """
 
 from __future__ import annotations
@@ -19,18 +19,20 @@ import pytest
 from edged.frames import FrameSlot
 from tests.frames import pattern
 
-STRESS_SECONDS = float(os.environ.get("EDGED_STRESS_SECONDS", "3"))
-KILLS = int(os.environ.get("EDGED_STRESS_KILLS", "120"))
+STRESS_SECONDS = float(os.environ.get("STRESS_SECONDS", "3"))
+KILLS = int(os.environ.get("STRESS_KILLS", "120"))
 WIDTH, HEIGHT = 320, 240
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def start(slot: FrameSlot, *arguments: object) -> subprocess.Popen[str]:
-    # -S -E: no site-packages are needed, and an interpreter without them starts in a third of the time.
+    # -S: no site-packages are needed, and an interpreter without them starts in a third of the time.
     role, *rest = arguments
     return subprocess.Popen(
-        [sys.executable, "-S", "-c", "import sys; from tests.frames import pattern; pattern.main(sys.argv[1:])"]
-        + [str(role), str(slot.fd), *map(str, rest)],
+        [
+            sys.executable, "-S", "-c", "import sys; from tests.frames import pattern; pattern.main(sys.argv[1:])",
+            str(role), str(slot.fd), *map(str, rest),
+        ],
         pass_fds=[slot.fd], stdout=subprocess.PIPE, text=True, cwd=ROOT,
     )  # fmt: skip
 

@@ -102,7 +102,7 @@ def test_children_hold_nothing_but_their_own_descriptors(stage: Setting) -> None
     play = stage(one="steady", two="steady")
     play.until(lambda: play.running("one") and play.running("two"))
     for name in ("one", "two"):
-        open_files = [os.readlink(entry) for entry in Path(f"/proc/{play.pid(name)}/fd").iterdir()]
+        open_files = [str(entry.readlink()) for entry in Path(f"/proc/{play.pid(name)}/fd").iterdir()]
         assert sum("socket:" in target for target in open_files) == 1
         assert sum("edged-frames" in target for target in open_files) == 2  # mmap keeps one of its own
 
@@ -263,7 +263,7 @@ def test_children_die_with_their_parent(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(120)
 def test_hundreds_of_restarts_leak_nothing(stage: Setting) -> None:
-    restarts = int(os.environ.get("EDGED_STRESS_RESTARTS", "15"))
+    restarts = int(os.environ.get("STRESS_RESTARTS", "15"))
     play = stage(Patience(pauses=(0.0,), jitter=0.0), one="dies")
     play.until(lambda: len(play.losses) >= 2)
     before = len(os.listdir("/proc/self/fd"))

@@ -1,0 +1,125 @@
+"""The daemon of one camera: signals, and one life after another until somebody ends it.
+
+`restart` begins a new life in the same process, which works however the daemon was started (by systemd, in a
+terminal, within `edged demo`): every child is a fresh interpreter then, the settings are read anew, the broker is
+connected anew. Events that the broker has not acknowledged are carried over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from types import FrameType
+
+from edged.bus.outbox import MemoryOutbox, Outbox
+from edged.life import End, Life
+from edged.processes import Patience, ProcessSpec
+from edged.settings import Settings
+from edged.systemd_notify import SystemdNotifier
+from edged.title import process_name, set_title
+
+log = logging.getLogger(__name__)
+
+# Exit statuses, see errors.py.
+_STATUS: dict[End, int] = {"stopped": 0, "source_ended": 0, "interrupted": 130}
+_STOP = 0  # what `stop` writes in the pipe; signals write their number
+_WORDS = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "Ctrl-C", signal.SIGHUP: "the terminal was closed"}
+
+
+class Daemon:
+    """Runs a camera.
+
+    reload: reads the settings anew, for the restart command; may raise SettingsError, which refuses the restart.
+    table, patience: other children than the real ones, and how they are treated.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        reload: Callable[[], Settings] | None = None,
+        table: Mapping[str, ProcessSpec] | None = None,
+        patience: Patience | None = None,
+        outbox: Outbox | None = None,
+    ) -> None:
+        self._settings = settings
+        self._reload = reload
+        self._table = table
+        self._patience = patience
+        self._outbox: Outbox = MemoryOutbox() if outbox is None else outbox
+        self._wake_reader, self._wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._life: Life | None = None
+
+    def run(self) -> int:
+        """Run until SIGTERM, Ctrl-C, `stop` or the end of the source; returns the exit status.
+
+        Signals are taken over while it runs if this is the main thread.
+        """
+        systemd = SystemdNotifier()
+        if systemd.problem:
+            log.warning("%s", systemd.problem)
+        set_title(process_name(self._settings.camera))
+        try:
+            with self._signals():
+                while True:
+                    self._life = Life(
+                        self._settings, self._outbox, systemd=systemd,
+                        reload=self._reload, table=self._table, patience=self._patience,
+                    )  # fmt: skip
+                    end = self._life.run(self._wake_reader, self._woken)
+                    if end != "restart":
+                        return _STATUS[end]
+                    self._settings = self._life.next_settings or self._settings
+                    log.info("restarting")
+        finally:
+            self._outbox.close()
+            reader, writer = self._wake_reader, self._wake_writer
+            self._wake_reader = self._wake_writer = -1  # a late `stop` must not write in what gets the number next
+            os.close(reader)
+            os.close(writer)
+
+    def stop(self) -> None:
+        """End a running daemon from another thread."""
+        with contextlib.suppress(OSError):
+            os.write(self._wake_writer, bytes([_STOP]))
+
+    def _woken(self) -> None:
+        """Somebody wrote in the pipe: a signal, or `stop`."""
+        assert self._life is not None
+        with contextlib.suppress(BlockingIOError):
+            for number in os.read(self._wake_reader, 64):
+                if number == signal.SIGINT:
+                    self._life.end("interrupted")
+                elif number in (_STOP, signal.SIGTERM, signal.SIGHUP):
+                    self._life.end("stopped")
+                else:
+                    continue
+                if number:
+                    log.info("%s: ending", _WORDS[signal.Signals(number)])
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Signals become bytes in the pipe, which the loop sleeps on; nothing happens in a handler."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        wanted = [signal.SIGTERM, signal.SIGINT]
+        # Under nohup it stays ignored. Otherwise a closed terminal ends us: no camera goes on watching unseen.
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            wanted.append(signal.SIGHUP)
+        before = {number: signal.signal(number, _nothing) for number in wanted}
+        old_fd = signal.set_wakeup_fd(self._wake_writer, warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(old_fd)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _nothing(number: int, frame: FrameType | None) -> None:
+    """A handler must exist for the number to be written in the pipe."""

@@ -1,0 +1,310 @@
+"""One life of a camera's daemon, from start to stop or restart: children, judgement, bus, health, on one thread.
+
+A selectors loop over the children's links, the bus's wake descriptor and the caller's signal descriptor; each key's
+data is a callable. Parts are started in order and stopped in reverse. OpenCV, numpy and the networks stay in the
+children.
+"""
+
+from __future__ import annotations
+
+import logging
+import selectors
+import time
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import edged
+from edged import board
+from edged.bus.bus import Bus
+from edged.bus.outbox import Outbox
+from edged.events import Happening, Health, HealthState, HealthStatus, iso_utc
+from edged.frames import FrameSlot
+from edged.health import ChildCondition, Condition, Verdict, judge_health
+from edged.messages import CaptureReport, Failed, InferenceReport, Picture, TakePicture, Upward
+from edged.observations import Observation
+from edged.processes import Child, Loss, Patience, ProcessSpec, Supervisor
+from edged.reporter import Reporter
+from edged.requests import Desk
+from edged.settings import Settings
+from edged.systemd_notify import SystemdNotifier
+from edged.vitals import Vitals
+
+log = logging.getLogger(__name__)
+
+End = Literal["stopped", "interrupted", "source_ended", "restart"]
+
+# SIGTERM to the last farewell takes less than two seconds: so much for the children, so much for the broker.
+CHILDREN_STOP_SECONDS = 1.1
+BUS_STOP_SECONDS = 0.6
+
+_LOOK_SECONDS = 0.25
+_BOARD_SECONDS = 5.0
+_PROGRESS_SECONDS = 1.0
+# After a file ended: so long without an observation and everything that was captured has been analysed.
+_DRAINED_SECONDS = 1.0
+
+
+class Life:
+    """Runs one camera until something ends it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        outbox: Outbox,
+        *,
+        systemd: SystemdNotifier,
+        reload: Callable[[], Settings] | None = None,
+        table: Mapping[str, ProcessSpec] | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        self._settings = settings
+        self._systemd = systemd
+        self.paused = False
+        self.next_settings: Settings | None = None
+        self._end: End | None = None
+        self._selector = selectors.DefaultSelector()
+        self._slot = FrameSlot.create(settings.capture.width * settings.capture.height * 3)
+        self._bus = Bus(settings.mqtt, settings.camera, outbox)
+        self._supervisor = Supervisor(
+            settings, self._slot, self._selector,
+            on_message=self._heard, on_loss=self._lost, table=table, patience=patience,
+        )  # fmt: skip
+        self._reporter = Reporter(settings, self._bus)
+        self._desk = Desk(self._bus, self, settings.snapshot, reload)
+        now = time.monotonic()
+        self._vitals = Vitals(now)
+        self._capture: CaptureReport | None = None
+        self._capture_at = now
+        self._inference: InferenceReport | None = None
+        self._status: HealthStatus = "starting"
+        self._told: tuple[object, ...] = ()
+        self._told_at = 0.0
+        self._look_at = 0.0
+        self._board_at = 0.0
+        self._temperature: float | None = None
+        self._throttling: list[str] | None = None
+        self._progress_at = 0.0
+        self._mqtt_problem = ""
+
+    def run(self, wake_fd: int, on_wake: Callable[[], None]) -> End:
+        """Live. on_wake is called on this thread whenever wake_fd is readable; it may call `end`."""
+        self._selector.register(wake_fd, selectors.EVENT_READ, on_wake)
+        try:
+            self._bus.start()
+            self._selector.register(self._bus.wake_fd, selectors.EVENT_READ, self._desk.answer_all)
+            self._supervisor.start()
+            self._reporter.announce()
+            self._systemd.ready()
+            while self._end is None:
+                due = min(self._supervisor.tick(), self._tick())
+                for key, _ in self._selector.select(due):
+                    key.data()
+            return self._end
+        finally:
+            self._close()
+
+    def end(self, how: End) -> None:
+        """End the loop at its next turn."""
+        self._end = self._end or how
+
+    # What commands may do
+
+    def pause(self) -> None:
+        """Give the camera back and stop looking."""
+        if not self.paused:
+            self.paused = True
+            self._supervisor.pause()
+            self._review("paused")
+
+    def resume(self) -> None:
+        """Look again."""
+        if self.paused:
+            self.paused = False
+            self._supervisor.resume()
+            self._review("resumed")
+
+    def restart(self, settings: Settings | None) -> None:
+        """End this life so that another begins."""
+        self.next_settings = settings
+        self.end("restart")
+
+    def take_picture(self, message: TakePicture) -> bool:
+        """Ask the process that holds the camera."""
+        return self._supervisor.send("capture", message)
+
+    # What children say
+
+    def _heard(self, name: str, message: Upward) -> None:
+        now = time.monotonic()
+        if isinstance(message, Observation):
+            self._reporter.observed(message)
+            latency_ms = (time.monotonic_ns() - message.captured_ns) / 1e6
+            first = self._vitals.observed_at is None
+            self._vitals.observed(now, message, latency_ms)
+            self._progress(now)
+            if first:
+                self._review("status")
+        elif isinstance(message, CaptureReport):
+            self._camera(message, now)
+        elif isinstance(message, InferenceReport):
+            self._inference = message
+            self._review("status")
+        elif isinstance(message, Picture):
+            self._desk.picture(message)
+        elif isinstance(message, Failed) or (name == "capture" and self._without_camera()):
+            # It got as far as knowing why there are no pictures, and tries again: that is all there is to do.
+            self._progress(now)
+
+    def _without_camera(self) -> bool:
+        return self.paused or (self._capture is not None and self._capture.state in ("lost", "opening"))
+
+    def _camera(self, report: CaptureReport, now: float) -> None:
+        before, self._capture = self._capture, report
+        if before is None or before.state != report.state:
+            self._capture_at = now
+        if report.state == "lost":
+            if before is None or (before.state, before.reason) != ("lost", report.reason):
+                log.warning("camera: %s", report.reason)
+            self._review("camera_lost")
+        elif report.state == "streaming":
+            if before is None or before.state != "streaming":
+                log.info("camera: %s", report.description)
+            self._review("camera_back" if self._status == "no_camera" else "status")
+        elif report.state == "ended":
+            log.info("the source has ended")
+            self._supervisor.retire("capture")
+        else:
+            self._review("status")
+        if report.state != "streaming":
+            self._progress(now)
+
+    def _lost(self, loss: Loss) -> None:
+        if loss.name == "capture":
+            self._capture = None
+        previous = self._status
+        verdict = judge_health(self._condition(time.monotonic()))
+        self._happened(
+            Health(verdict.status, previous, loss.cause, loss.reason, process=loss.name, restarts=loss.restarts)
+        )
+        self._status = verdict.status
+        self._publish_health(verdict)
+
+    # What time demands
+
+    def _tick(self) -> float:
+        """Look at everything that changes without a message. Returns the seconds until the next look."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return self._look_at - now
+        self._look_at = now + _LOOK_SECONDS
+        self._vitals.captured(now, self._slot.newest_sequence())
+        self._reporter.quiet(now)
+        self._desk.tick(now)
+        if now >= self._board_at:
+            self._board_at = now + _BOARD_SECONDS
+            self._temperature = board.temperature_celsius()
+            self._throttling = board.throttling()
+        if self._capture is not None and self._capture.state == "ended" and self._drained(now):
+            self.end("source_ended")
+        self._review("status")
+        return _LOOK_SECONDS
+
+    def _drained(self, now: float) -> bool:
+        return now - max(self._capture_at, self._vitals.observed_at or 0.0) >= _DRAINED_SECONDS
+
+    def _review(self, cause: str) -> None:
+        """Judge health anew; an event if the status changed, the state if anything did or it is time to."""
+        now = time.monotonic()
+        verdict = judge_health(self._condition(now))
+        if verdict.status != self._status:
+            reason = verdict.reasons[0] if verdict.reasons else "all is well"
+            log.log(logging.INFO if verdict.status in ("ok", "starting", "paused") else logging.WARNING,
+                    "health: %s%s", verdict.status, f": {reason}" if verdict.reasons else "")  # fmt: skip
+            self._happened(Health(verdict.status, self._status, cause, reason))
+            self._status = verdict.status
+        told = (verdict, self._restarts(), self._missing_models(), bool(self._throttling), self._bus.lost_events)
+        if told != self._told or now - self._told_at >= self._settings.health.interval_seconds:
+            self._publish_health(verdict)
+
+    def _publish_health(self, verdict: Verdict) -> None:
+        now = time.monotonic()
+        restarts, missing = self._restarts(), self._missing_models()
+        self._told = (verdict, restarts, missing, bool(self._throttling), self._bus.lost_events)
+        self._told_at = now
+        self._bus.health(
+            HealthState(
+                status=verdict.status,
+                reasons=list(verdict.reasons),
+                at=iso_utc(time.time_ns()),
+                frames_per_second=round(self._vitals.frames_per_second(now), 2),
+                capture_frames_per_second=round(self._vitals.capture_frames_per_second(now), 2),
+                latency_ms=self._vitals.latency_ms(now),
+                stage_ms=self._vitals.stage_ms(now),
+                dropped_frames=self._vitals.dropped_frames,
+                restarts=restarts,
+                missing_models=missing,
+                lost_events=self._bus.lost_events,
+                temperature_celsius=self._temperature,
+                throttled=None if self._throttling is None else bool(self._throttling),
+                version=edged.__version__,
+            )
+        )
+        mqtt = "" if self._bus.connected else f"; no MQTT: {self._bus.problem}"
+        self._systemd.status(f"{verdict.status}{': ' if verdict.reasons else ''}{'; '.join(verdict.reasons)}{mqtt}")
+
+    def _condition(self, now: float) -> Condition:
+        children = self._supervisor.children.values()
+        observed_at = self._vitals.observed_at
+        streaming = self._capture is not None and self._capture.state == "streaming"
+        return Condition(
+            paused=self.paused,
+            children=tuple(_child_condition(child) for child in children),
+            capture=self._capture,
+            inference=self._inference,
+            observed_ago=None if observed_at is None else now - observed_at,
+            started_ago=now - max((child.started_at for child in children), default=now),
+            streaming_ago=now - self._capture_at if streaming else None,
+            temperature_celsius=self._temperature,
+            warm_celsius=self._settings.health.warm_celsius,
+            throttling=None if self._throttling is None else tuple(self._throttling),
+            bus_warnings=tuple(self._bus.warnings),
+        )
+
+    def _restarts(self) -> dict[str, int]:
+        return {child.name: child.restarts for child in self._supervisor.children.values()}
+
+    def _missing_models(self) -> list[str]:
+        return list(self._inference.missing_models) if self._inference is not None else []
+
+    def _happened(self, body: Health) -> None:
+        now_ns = time.monotonic_ns()
+        self._reporter.happened(Happening(body, -1, now_ns / 1e6, now_ns, time.time_ns()))
+
+    def _progress(self, now: float) -> None:
+        """Something got done: feed the watchdog, at most once a second."""
+        if now - self._progress_at >= _PROGRESS_SECONDS:
+            self._progress_at = now
+            self._systemd.progress()
+
+    def _close(self) -> None:
+        """Stop all in reverse order, within two seconds."""
+        if self._end != "restart":
+            self._systemd.stopping()
+        try:
+            self._supervisor.stop(CHILDREN_STOP_SECONDS)
+        finally:
+            self._bus.stop(BUS_STOP_SECONDS)
+            self._selector.close()
+            self._slot.close()
+
+
+def _child_condition(child: Child) -> ChildCondition:
+    loss = child.last_loss
+    return ChildCondition(
+        child.name,
+        running=child.state in ("running", "stopped"),
+        waiting=child.state == "waiting",
+        trouble=loss.reason if loss else "",
+        in_a_row=child.in_a_row,
+        final=loss.final if loss else False,
+    )

@@ -1,0 +1,113 @@
+"""From observations to what is published: judgement, envelopes, states, the summary. Holds the judgement's state."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any, NamedTuple
+
+import msgspec
+
+from edged import events
+from edged.bus.bus import Bus
+from edged.events import GazeState, Happening
+from edged.judgement import judge
+from edged.observations import Observation
+from edged.settings import Settings
+from edged.vitals import StreamClock
+
+# Angles move with every frame; a retained state that is only a little different is told this often.
+_MOVING_SECONDS = 0.5
+# Judgement learns that nothing comes after this much silence, so that `somebody is there` does not stay for ever.
+QUIET_SECONDS = 0.5
+
+
+class _Told(NamedTuple):
+    state: msgspec.Struct
+    at: float
+
+
+class Reporter:
+    """Publishes what one camera shows."""
+
+    def __init__(self, settings: Settings, bus: Bus) -> None:
+        self._settings = settings
+        self._bus = bus
+        self._session = os.urandom(8)
+        self._sequence = 0
+        self._clock = StreamClock()
+        self._state = judge.begin()
+        self._told: dict[str, _Told] = {}
+        self._last_at = time.monotonic()
+
+    def observed(self, observation: Observation) -> None:
+        """Publish what follows from an observation."""
+        at_ms = self._clock.observed(observation.at_ms, observation.captured_ns)
+        if at_ms != observation.at_ms:
+            observation = msgspec.structs.replace(observation, at_ms=at_ms)
+        self._last_at = time.monotonic()
+        self._publish(judge.observe(self._settings.judgement, self._state, observation))
+        if self._settings.stream.landmarks and observation.landmarks:
+            self._bus.stream(landmarks_payload(observation))
+
+    def quiet(self, now: float) -> None:
+        """Nothing was observed for a while: let time pass for judgement."""
+        if self._clock.begun and now - self._last_at >= QUIET_SECONDS:
+            now_ns = time.monotonic_ns()
+            self._publish(
+                judge.elapse(
+                    self._settings.judgement,
+                    self._state,
+                    at_ms=self._clock.elapsed(now_ns),
+                    captured_ns=now_ns,
+                    wall_ns=time.time_ns(),
+                )
+            )
+
+    def announce(self) -> None:
+        """Publish the states as they are before anything was seen: what an earlier life left retained is not so now."""
+        self._tell_states(time.monotonic())
+
+    def happened(self, happening: Happening) -> None:
+        """Publish an event."""
+        self._sequence += 1
+        payload = events.envelope(happening, self._settings.camera, self._sequence, self._session)
+        self._bus.event(payload, happening.captured_ns)
+
+    def _publish(self, outcome: judge.Outcome) -> None:
+        self._state = outcome.state
+        for happening in outcome.happenings:
+            self.happened(happening)
+        if outcome.summary is not None:
+            self._bus.summary(outcome.summary)
+        self._tell_states(time.monotonic())
+
+    def _tell_states(self, now: float) -> None:
+        for aspect, state in judge.states(self._state).items():
+            told = self._told.get(aspect)
+            if told is not None and (
+                told.state == state or (now - told.at < _MOVING_SECONDS and _only_moved(told.state, state))
+            ):
+                continue
+            self._bus.state(aspect, state)
+            self._told[aspect] = _Told(state, now)
+
+
+def _only_moved(before: msgspec.Struct, after: msgspec.Struct) -> bool:
+    """Both are gaze states that differ in nothing but the angles."""
+    if not (isinstance(before, GazeState) and isinstance(after, GazeState)):
+        return False
+    return before == msgspec.structs.replace(after, yaw_degrees=before.yaw_degrees, pitch_degrees=before.pitch_degrees)
+
+
+def landmarks_payload(observation: Observation) -> bytes:
+    """`stream/landmarks`: one frame's points, per track, x and y in pixels of the analysed frame."""
+    fields: dict[str, Any] = {
+        "at": events.iso_utc(observation.wall_ns),
+        "frame": observation.frame,
+        "at_ms": observation.at_ms,
+        "width": observation.width,
+        "height": observation.height,
+        "landmarks": {str(track): points for track, points in (observation.landmarks or {}).items()},
+    }
+    return msgspec.json.encode(fields)
