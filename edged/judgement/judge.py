@@ -152,6 +152,18 @@ def elapse(
     )
 
 
+def finish(settings: JudgementSettings, state: JudgementState, last: Observation) -> Outcome:
+    """The recording ends with this observation: tell the blinks that were still waiting for company."""
+    waited_ms = last.at_ms + settings.blink.group_seconds * 1000 + 1000
+    lids, blinks = blink.elapse(settings.blink, state.blink, at_ms=waited_ms)
+    return Outcome(
+        msgspec.structs.replace(state, blink=lids),
+        tuple(Happening(body, last.frame, last.at_ms, last.captured_ns, last.wall_ns) for body in blinks),
+        None,
+        (),
+    )
+
+
 def states(state: JudgementState) -> dict[str, State]:
     """How things are now, by aspect, as the state topics carry it."""
     someone = state.presence.people > 0

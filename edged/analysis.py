@@ -1,0 +1,125 @@
+"""The whole path in one process: source → pipeline → judgement. For `edged watch`, benchmarks and accuracy tables.
+
+The daemon takes the same path through three processes; what is judged and how is the same code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from edged.capture.source import Captured, open_source
+from edged.errors import RecordingError
+from edged.events import Happening, Summary, envelope
+from edged.frames import FrameStamp
+from edged.inference.models import ModelStore, default_directory
+from edged.inference.pipeline import Pipeline
+from edged.judgement import judge
+from edged.observations import Observation, from_json
+from edged.settings import JudgementSettings, Settings
+
+# Ids of replayed events come from the recording alone, so that a replay gives the same ones.
+REPLAY_SESSION = b""
+
+
+class Step(NamedTuple):
+    """One analysed frame. observation: with zones filled in. captured: None in replays."""
+
+    observation: Observation
+    happenings: tuple[Happening, ...]
+    summary: Summary | None
+    captured: Captured | None
+
+
+def fast(settings: Settings) -> Settings:
+    """Settings for analysing a recording: once, every frame, without waiting."""
+    capture = settings.capture.model_copy(update={"pace": "fast", "loop": False})
+    return settings.model_copy(update={"capture": capture})
+
+
+class Analysis:
+    """Opens the source and the models of these settings; iterate `steps`, then `close`.
+
+    Raises SourceError, ModelError or RuntimeMissing at construction; SourceUnavailable while iterating.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.pipeline = Pipeline(settings.inference, ModelStore(default_directory(settings.models)))
+        self.source = open_source(settings.capture)
+        self.source.open()
+
+    def steps(self) -> Iterator[Step]:
+        """Every frame until the source ends; pending blinks come with a last step that repeats the last frame."""
+        state = judge.begin()
+        last: Observation | None = None
+        sequence = 0
+        while (captured := self.source.read()) is not None:
+            sequence += 1
+            height, width = captured.image.shape[:2]
+            stamp = FrameStamp(
+                sequence, captured.frame, captured.captured_ns, captured.wall_ns, captured.at_ms, width, height
+            )
+            last = self.pipeline.analyse(captured.image, stamp)
+            outcome = judge.observe(self._settings.judgement, state, last)
+            state = outcome.state
+            seen = msgspec.structs.replace(last, faces=outcome.faces)
+            yield Step(seen, outcome.happenings, outcome.summary, captured)
+        if last is not None:
+            yield _last_step(self._settings.judgement, state, last)
+
+    def close(self) -> None:
+        """Give camera and networks back."""
+        self.source.close()
+        self.pipeline.close()
+
+
+def replay(settings: JudgementSettings, observations: Iterable[Observation]) -> Iterator[Step]:
+    """Judge recorded observations again."""
+    state = judge.begin()
+    last: Observation | None = None
+    for last in observations:
+        outcome = judge.observe(settings, state, last)
+        state = outcome.state
+        seen = msgspec.structs.replace(last, faces=outcome.faces)
+        yield Step(seen, outcome.happenings, outcome.summary, None)
+    if last is not None:
+        yield _last_step(settings, state, last)
+
+
+def _last_step(settings: JudgementSettings, state: judge.JudgementState, last: Observation) -> Step:
+    return Step(last, judge.finish(settings, state, last).happenings, None, None)
+
+
+def recorded(path: Path) -> Iterator[Observation]:
+    """Read an observation file. Raises RecordingError, naming the line."""
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.strip():
+                    continue
+                try:
+                    yield from_json(line)
+                except msgspec.MsgspecError as error:
+                    raise RecordingError(
+                        f"{path}: line {number} is not an observation: {error} "
+                        "(cure: record it again with edged watch SOURCE --observations FILE)"
+                    ) from None
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+class EventLines:
+    """Numbers happenings and gives their payloads, as `edged watch` and `edged judge` print them."""
+
+    def __init__(self, camera: str) -> None:
+        self._camera = camera
+        self._sequence = 0
+
+    def payload(self, happening: Happening) -> dict[str, Any]:
+        """The event as on its topic."""
+        self._sequence += 1
+        return envelope(happening, self._camera, self._sequence, REPLAY_SESSION)
