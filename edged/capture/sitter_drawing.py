@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Made = TypeVar("Made")
 
 # Iris travel in units of the face (180 across; an eye is 44): an eyeball turning behind an eye of that width.
-_IRIS_TRAVEL = 17.6
+_IRIS_TRAVEL = 20.0
 # Features sit this far in front of the axis the head turns about, in the same units.
 _FEATURE_DEPTH = 62.0
 _NOISE_PICTURES = 6
@@ -70,9 +70,10 @@ class SitterPainter:
         self._seed = seed
         self._backdrop = portrait.backdrop(width, height)
         self._levels: dict[float, portrait.Portrait] = {}
-        self._heads = _Remembered(12)
+        self._heads = _Remembered(24)
         self._eyes = _Remembered(600)
-        self._bodies = _Remembered(6)
+        self._body: portrait.Body | None = None
+        self._scaled_body: tuple[int, Image, Image] | None = None
         self._noise: dict[float, list[Image]] = {}
         self._scene_key: Hashable = None
         self._scene = self._backdrop
@@ -156,7 +157,11 @@ class SitterPainter:
         top = round(y / _SUBPIXELS + portrait.BODY_TOP * scale)
         key = (left, top, width)
         if key != self._scene_key:
-            body, opaque = self._bodies.get(width, lambda: portrait.body(scale))
+            if self._body is None:
+                self._body = portrait.Body()
+            if self._scaled_body is None or self._scaled_body[0] != width:
+                self._scaled_body = (width, *self._body.scaled(scale))
+            _, body, opaque = self._scaled_body
             scene = self._scene if self._scene is not self._backdrop else np.empty_like(self._backdrop)
             np.copyto(scene, self._backdrop)
             _blend(scene, body, opaque, left, top)
@@ -231,17 +236,18 @@ class SitterPainter:
         return _Head((round(along), round(down)), picture)
 
     def _noise_pictures(self, level: float) -> list[Image]:
-        pictures = self._noise.get(level)
-        if pictures is None:
-            random = np.random.default_rng(self._seed)
-            offset = _noise_offset(level)
-            pictures = []
-            for _ in range(_NOISE_PICTURES):
-                field = random.normal(offset, level, (self._height, self._width)).astype(np.float32)
-                # Mostly brightness, a little colour, as a sensor behind its Bayer filter has it.
-                colour = random.normal(0, level / 3, (self._height, self._width, 3)).astype(np.float32)
-                pictures.append(np.clip(field[..., None] + colour, 0, 2 * offset).round().astype(np.uint8))
-            self._noise = {level: pictures}
+        known = self._noise.get(level)
+        if known is not None:
+            return known
+        random = np.random.default_rng(self._seed)
+        offset = _noise_offset(level)
+        pictures: list[Image] = []
+        for _ in range(_NOISE_PICTURES):
+            # The same in all colours: close enough to a sensor's, whose noise is mostly brightness, and cheap.
+            field = random.standard_normal((self._height, self._width), np.float32)
+            grey = np.clip(np.rint(field * level + offset), 0, 2 * offset).astype(np.uint8)
+            pictures.append(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR))
+        self._noise = {level: pictures}
         return pictures
 
 

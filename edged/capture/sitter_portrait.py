@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from edged.capture.source import Image
 
-    Points = Sequence[tuple[float, float]]
+    Points = Sequence[tuple[float, float]] | NDArray[np.float64]
     Colour = tuple[int, int, int]
     Field = NDArray[np.float32]
 
@@ -36,7 +36,7 @@ _SHIFT = 4  # fraction bits of OpenCV's drawing coordinates
 EYE_X, EYE_Y = 36.0, -16.0
 _EYE_SIZE = (66, 54)
 _EYE_HALF = 22.0
-_IRIS_RADIUS = 10.2
+_IRIS_RADIUS = 9.0
 
 SKIN: Colour = (148, 182, 226)
 _SKIN_DARK: Colour = (112, 146, 196)
@@ -98,18 +98,27 @@ class _Canvas:
 
     def shade(self, points: Points, strength: float, blur: float) -> None:
         """Darken (strength > 0) or lighten softly; works on what is drawn so far."""
-        small = np.zeros((self.height, self.width), np.float32)
-        fixed = (np.asarray(points, np.float64) + self._centre) * self._detail * (1 << _SHIFT)
-        cv2.fillPoly(small, [np.round(fixed).astype(np.int32)], 1.0, cv2.LINE_8, _SHIFT)  # type: ignore[call-overload]
-        soft = cv2.GaussianBlur(small, (0, 0), max(0.3, blur * self._detail))
-        large = cv2.resize(soft, self._opaque.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        factor = (1 - strength * large)[..., None]
-        self._colour = np.clip(self._colour * factor, 0, 255).astype(np.uint8)
+        fixed = (np.asarray(points, np.float64) + self._centre) * self._detail
+        reach = 3 * blur * self._detail + 1
+        left, top = (int(v) for v in np.maximum(np.floor(fixed.min(0) - reach), 0))
+        right, bottom = (int(v) for v in np.minimum(np.ceil(fixed.max(0) + reach), (self.width, self.height)))
+        if right <= left or bottom <= top:
+            return
+        # A wide blur has no fine detail to lose: it is made on a smaller picture.
+        wide, tall = right - left, bottom - top
+        sigma = max(0.3, blur * self._detail)
+        less = max(1.0, sigma / 4)
+        small = np.zeros((math.ceil(tall / less), math.ceil(wide / less)), np.float32)
+        inside = np.round((fixed - (left, top)) / less * (1 << _SHIFT)).astype(np.int32)
+        cv2.fillPoly(small, [inside], strength, cv2.LINE_8, _SHIFT)  # type: ignore[call-overload]
+        soft = 1 - cv2.GaussianBlur(small, (0, 0), sigma / less)
+        soft = cv2.resize(soft, (wide * _LARGER, tall * _LARGER), interpolation=cv2.INTER_LINEAR)
+        factor = cv2.cvtColor(soft, cv2.COLOR_GRAY2BGR)
+        part = self._colour[top * _LARGER : bottom * _LARGER, left * _LARGER : right * _LARGER]
+        cv2.multiply(part, factor, part, dtype=cv2.CV_8U)
 
     def picture(self) -> Image:
-        opaque = self._opaque[..., None]
-        premultiplied = np.where(opaque > 0, self._colour, 0).astype(np.uint8)
-        whole = np.dstack((premultiplied, self._opaque))
+        whole = cv2.merge((*cv2.split(cv2.copyTo(self._colour, self._opaque)), self._opaque))
         return cv2.resize(whole, (self.width, self.height), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
 
 
@@ -143,11 +152,11 @@ class Portrait:
     def eye(self, side: int, lid: float, iris_x: float, iris_y: float) -> Image:
         """One eye: lid 0 shut .. 1 open (a little more when looking up), iris offset in units."""
         canvas = _Canvas(*_EYE_SIZE, (_EYE_SIZE[0] / 2, _EYE_SIZE[1] / 2), self.detail)
-        upper, lower = _lids(lid, side)
-        widest, _ = _lids(1.1, side)
-        opening = [*upper, *reversed(lower)]
-        fold = [(x, y - 4.5) for x, y in widest[2:-2]]
-        canvas.polygon([*widest, *reversed(lower)], _LID)
+        upper, lower = _lids(lid, iris_y)
+        widest, _ = _lids(1.1, 0.0)
+        opening = np.concatenate((upper, lower[::-1]))
+        fold = widest[2:-2] - (0.0, 4.5)
+        canvas.polygon(np.concatenate((widest, lower[::-1])), _LID)
         canvas.line(fold, _SKIN_DARK, 1.6)
         if lid > 0.04:
             ball = canvas.within(opening)
@@ -156,10 +165,11 @@ class Portrait:
             ball.ellipse(x, y, _IRIS_RADIUS, _IRIS_RADIUS, tuple(round(c * 0.55) for c in _IRIS))  # type: ignore[arg-type]
             ball.ellipse(x, y, _IRIS_RADIUS - 1.5, _IRIS_RADIUS - 1.5, _IRIS)
             ball.ellipse(x, y + 1.5, _IRIS_RADIUS - 4, _IRIS_RADIUS - 4.5, tuple(min(255, round(c * 1.3)) for c in _IRIS))  # type: ignore[arg-type]
-            ball.ellipse(x, y, 4.6, 4.6, (14, 14, 16))
-            ball.ellipse(x - 3.2, y - 3.4, 2.2, 2.2, (250, 250, 250))
-            # The upper lid throws a shadow on the eyeball, the corners lie deeper.
-            ball.line([(px, py + 1.5) for px, py in upper], (176, 184, 192), 2.0) if lid > 0.5 else None
+            ball.ellipse(x, y, 4.0, 4.0, (14, 14, 16))
+            ball.ellipse(x - 2.8, y - 3.0, 1.9, 1.9, (250, 250, 250))
+            # The upper lid throws a shadow on the eyeball.
+            if lid > 0.5:
+                ball.line(upper + (0.0, 1.5), (176, 184, 192), 2.0)
             canvas.paste(ball, opening)
         canvas.line(lower, (104, 128, 168), 1.1)
         canvas.line(upper, _LASH, 2.7)
@@ -168,28 +178,40 @@ class Portrait:
         return canvas.picture()
 
 
-def _lids(lid: float, side: int) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
-    """Upper and lower rim of an eye, from the viewer's left to right, around the eye's centre."""
-    del side
-    upper_height = -4.2 + lid * 15.0  # above the corners; shut, it lies on the lower rim
-    lower_height = 4.4 + min(lid, 1.0) * 2.6
-    upper, lower = [], []
-    for step in range(25):
-        x = (step / 12 - 1) * _EYE_HALF
-        bow = math.sqrt(max(0.0, 1 - (x / _EYE_HALF) ** 2))
-        upper.append((x, -upper_height * bow**1.1))
-        lower.append((x, lower_height * bow**1.3))
+_ACROSS = np.linspace(-_EYE_HALF, _EYE_HALF, 25)
+_BOW = np.sqrt(np.clip(1 - (_ACROSS / _EYE_HALF) ** 2, 0, None))
+
+
+def _lids(lid: float, iris_y: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Upper and lower rim of an eye, from the viewer's left to right, around the eye's centre.
+
+    Both rims follow the iris up and down a little, as lids do; the upper one's sinking is in `lid` already.
+    """
+    open_share = min(lid, 1.0)
+    upper_height = -5.0 + lid * 17.0 + open_share * max(0.0, -iris_y) * 0.25
+    lower_height = 5.2 + open_share * (2.8 + 0.50 * iris_y)
+    upper = np.column_stack((_ACROSS, -upper_height * _BOW**1.1))
+    lower = np.column_stack((_ACROSS, lower_height * _BOW**1.3))
     return upper, lower
 
 
-def _ellipse(x: float, y: float, across: float, down: float, angle: float = 0.0) -> list[tuple[float, float]]:
-    turn = math.radians(angle)
-    points = []
-    for step in range(48):
-        at = step * math.pi / 24
-        u, v = across * math.cos(at), down * math.sin(at)
-        points.append((x + u * math.cos(turn) - v * math.sin(turn), y + u * math.sin(turn) + v * math.cos(turn)))
-    return points
+def _rounded(points: Points, times: int = 3) -> Points:
+    """A closed outline with its corners cut off again and again (Chaikin 1974)."""
+    outline = [(float(x), float(y)) for x, y in points]
+    for _ in range(times):
+        cut = []
+        for (x0, y0), (x1, y1) in zip(outline, outline[1:] + outline[:1]):
+            cut += [(0.75 * x0 + 0.25 * x1, 0.75 * y0 + 0.25 * y1), (0.25 * x0 + 0.75 * x1, 0.25 * y0 + 0.75 * y1)]
+        outline = cut
+    return outline
+
+
+_CIRCLE = np.exp(1j * np.arange(48) * math.pi / 24)
+
+
+def _ellipse(x: float, y: float, across: float, down: float, angle: float = 0.0) -> Points:
+    points = (across * _CIRCLE.real + 1j * down * _CIRCLE.imag) * np.exp(1j * math.radians(angle))
+    return np.column_stack((points.real + x, points.imag + y))
 
 
 def _face_outline(grow: float = 0.0) -> list[tuple[float, float]]:
@@ -207,8 +229,10 @@ def _face_outline(grow: float = 0.0) -> list[tuple[float, float]]:
 
 def _skull(detail: float) -> Image:
     canvas = _Canvas(*_HEAD_SIZE, _HEAD_CENTRE, detail)
-    canvas.ellipse(0, -40, 106, 128, _HAIR)
-    canvas.polygon([(-104, -40), (-104, 40), (-92, 62), (-78, 20), (78, 20), (92, 62), (104, 40), (104, -40)], _HAIR)
+    canvas.ellipse(0, -42, 106, 126, _HAIR)
+    for side in (-1, 1):
+        canvas.polygon(_rounded([(side * 70, -60), (side * 107, -50), (side * 106, 30), (side * 97, 54), (side * 84, 24)]),
+                       _HAIR)  # fmt: skip
     for side in (-1, 1):
         canvas.ellipse(side * 91, 2, 12, 24, _SKIN_DARK, side * -8)
         canvas.ellipse(side * 92, 0, 9, 19, SKIN, side * -8)
@@ -256,21 +280,38 @@ def _draw_nose(canvas: _Canvas) -> None:
         canvas.line([(side * 13, 36), (side * 15.5, 41), (side * 13.5, 46)], (98, 130, 176), 1.4)
 
 
+_FRINGE: Points = _rounded([
+    (-99, -6), (-110, -50), (-104, -104), (-72, -156), (-10, -178), (60, -166), (102, -112), (110, -50), (99, -4),
+    (90, -20), (88, -54), (72, -84), (40, -104), (22, -92), (0, -76), (-40, -70), (-70, -64), (-84, -44), (-89, -18),
+])  # fmt: skip
+
+
 def _draw_fringe(canvas: _Canvas) -> None:
-    canvas.polygon(
-        [(-101, -20), (-106, -60), (-92, -118), (-50, -160), (0, -170), (52, -160), (92, -118), (106, -60),
-         (101, -20), (92, -34), (86, -62), (66, -86), (36, -98), (20, -84), (-24, -76), (-58, -72), (-80, -58),
-         (-90, -36)],
-        _HAIR,
-    )  # fmt: skip
-    for index in range(22):
-        share = index / 21
-        x = -92 + 184 * share
-        root = (18 + (x - 18) * 0.35, -166 + 10 * abs(share - 0.55))
-        middle = (18 + (x - 18) * 0.85, -132 + 26 * abs(share - 0.55))
-        end = (x, -88 + 50 * abs(share - 0.55) ** 1.5)
-        canvas.line([root, middle, end], _HAIR_LIGHT if index % 2 else (26, 36, 54), 1.1)
-    canvas.shade(_ellipse(-34, -132, 46, 12, -18), -0.45, 9)
+    canvas.polygon(_FRINGE, _HAIR)
+    strands = canvas.within(_FRINGE)
+    for index in range(60):
+        share = index / 59
+        # From the parting over the sitter's left eye the hair falls to both sides.
+        x = -112 + 224 * share
+        away = abs(x - 26) / 138
+        root = (26 + (x - 26) * 0.10, -172 + 4 * away)
+        over = (26 + (x - 26) * 0.70, -160 + 34 * away**1.6)
+        down = (26 + (x - 26) * 0.98, -120 + 60 * away)
+        end = (x, -70 + 70 * away)
+        tone = (_HAIR_LIGHT, (26, 36, 54), (42, 58, 82))[index * 7 % 3]
+        strands.line(_curve(root, over, down, end), tone, 0.9 + index * 5 % 4 * 0.3)
+    strands.shade(_ellipse(-42, -128, 52, 11, -24), -0.40, 8)
+    strands.shade(_ellipse(74, -122, 26, 9, 40), -0.22, 7)
+    canvas.paste(strands, _FRINGE)
+
+
+def _curve(*controls: tuple[float, float]) -> list[tuple[float, float]]:
+    """A cubic Bezier curve."""
+    a, b, c, d = (np.asarray(control, np.float64) for control in controls)
+    share = np.linspace(0, 1, 14)[:, None]
+    rest = 1 - share
+    points = rest**3 * a + 3 * rest**2 * share * b + 3 * rest * share**2 * c + share**3 * d
+    return [(float(x), float(y)) for x, y in points]
 
 
 def _layer(draw: object, detail: float) -> Image:
@@ -309,22 +350,29 @@ def put(picture: Image, part: Image, left: int, top: int) -> None:
     cv2.add(region, over, region)
 
 
-def body(scale: float) -> tuple[Image, Image]:
-    """Neck and shoulders at `scale` pixels per unit: premultiplied BGR and its opacity in three channels."""
-    canvas = _Canvas(*_BODY_SIZE, (BODY_CENTRE_X, -BODY_TOP), scale)
-    canvas.polygon(
-        [(-196, 500), (-200, 300), (-186, 226), (-150, 190), (-60, 166), (60, 166), (150, 190), (186, 226), (200, 300),
-         (196, 500)],
-        _SWEATER,
-    )  # fmt: skip
-    canvas.polygon([(-46, 80), (-44, 150), (-62, 172), (0, 196), (62, 172), (44, 150), (46, 80)], SKIN)
-    canvas.shade(_ellipse(0, 118, 52, 26), 0.34, 12)
-    canvas.line([(-64, 167), (-40, 186), (0, 198), (40, 186), (64, 167)], (92, 72, 36), 9)
-    canvas.shade(_ellipse(130, 330, 60, 170), 0.28, 30)
-    canvas.shade(_ellipse(-70, 250, 40, 60, 20), -0.10, 24)
-    picture = canvas.picture()
-    opaque = cv2.cvtColor(np.ascontiguousarray(picture[..., 3]), cv2.COLOR_GRAY2BGR)
-    return np.ascontiguousarray(picture[..., :3]), opaque  # type: ignore[return-value]
+class Body:
+    """Neck and shoulders, drawn once."""
+
+    def __init__(self, detail: float = 1.35) -> None:
+        self._detail = detail
+        canvas = _Canvas(*_BODY_SIZE, (BODY_CENTRE_X, -BODY_TOP), detail)
+        shoulders = [(-260, 600), (-214, 300), (-190, 222), (-140, 192), (-62, 164), (62, 164), (140, 192), (190, 222),
+                     (214, 300), (260, 600)]  # fmt: skip
+        canvas.polygon(_rounded(shoulders), _SWEATER)
+        canvas.polygon([(-46, 80), (-44, 146), (-60, 170), (0, 196), (60, 170), (44, 146), (46, 80)], SKIN)
+        canvas.shade(_ellipse(0, 118, 52, 26), 0.34, 12)
+        canvas.line(_curve((-62, 166), (-36, 204), (36, 204), (62, 166)), (92, 72, 36), 9)
+        canvas.shade(_ellipse(130, 330, 60, 170), 0.28, 30)
+        canvas.shade(_ellipse(-70, 250, 40, 60, 20), -0.10, 24)
+        self._picture = canvas.picture()
+
+    def scaled(self, scale: float) -> tuple[Image, Image]:
+        """At `scale` pixels per unit: premultiplied BGR and its opacity in three channels."""
+        size = (max(1, round(_BODY_SIZE[0] * scale)), max(1, round(_BODY_SIZE[1] * scale)))
+        kind = cv2.INTER_AREA if scale < self._detail / 1.5 else cv2.INTER_LINEAR
+        picture = cv2.resize(self._picture, size, interpolation=kind)
+        opaque = cv2.cvtColor(cv2.extractChannel(picture, 3), cv2.COLOR_GRAY2BGR)
+        return cv2.cvtColor(picture, cv2.COLOR_BGRA2BGR), opaque  # type: ignore[return-value]
 
 
 def backdrop(width: int, height: int) -> Image:

@@ -30,14 +30,17 @@ Zone = Literal["at_screen", "left", "right", "up", "down", "away", "eyes_closed"
 
 LOOKS: dict[str, tuple[float, float]] = {
     "at_screen": (0.0, -3.0),
-    "left": (26.0, -3.0),
-    "right": (-26.0, -3.0),
-    "up": (0.0, 21.0),
-    "down": (0.0, -30.0),
+    "left": (30.0, -3.0),
+    "right": (-30.0, -3.0),
+    "up": (0.0, 27.0),
+    "down": (0.0, -34.0),
 }
 """Yaw and pitch in degrees of a look at the middle of each zone. The camera sits on top of the screen."""
 
 SACCADE_SECONDS = 0.06
+# The head goes along with a look by this share, and takes longer about it than the eyes.
+_FOLLOWS_YAW, _FOLLOWS_PITCH = 0.15, 0.35
+_FOLLOW_SECONDS = 0.25
 # Lids this far closed count as a closure in the list of happenings: about what a blink judge calls half shut.
 CLOSURE_EDGE = 0.4
 # Gaze is told as eyes_closed when both eyes stay shut longer than the longest blink.
@@ -107,7 +110,7 @@ class _Track:
         self._rest = start
 
     def move(self, at: float, seconds: float, to: float) -> None:
-        self._moves.append((max(seconds, 1e-9), self._moves[-1][2] if self._moves else self._rest, to))
+        self._moves.append((max(seconds, 1e-9), self.value(at), to))
         self._starts.append(at)
 
     def value(self, at: float) -> float:
@@ -194,7 +197,10 @@ class Script:
             closure = self._closures[index]
             share = closure.share(at) if at < closure.until else 0.0
             left, right = share * closure.left, share * closure.right
-        lowered = 1 + min(0.0, gaze_pitch) * _LID_PER_DEGREE_DOWN + max(0.0, gaze_pitch) * _LID_PER_DEGREE_UP
+        head_yaw = tracks["yaw"].value(at) + tracks["follow_yaw"].value(at)
+        head_pitch = tracks["pitch"].value(at) + tracks["follow_pitch"].value(at)
+        eyes_pitch = gaze_pitch - head_pitch
+        lowered = 1 + min(0.0, eyes_pitch) * _LID_PER_DEGREE_DOWN + max(0.0, eyes_pitch) * _LID_PER_DEGREE_UP
         zone = self._zone_at(at)
         return Truth(
             present=zone is not None,
@@ -202,8 +208,8 @@ class Script:
             x=x + (outside - x) * aside + sway_x * width,
             y=y + 0.04 * aside + sway_y * width,
             width=width,
-            head_yaw_degrees=tracks["yaw"].value(at),
-            head_pitch_degrees=tracks["pitch"].value(at),
+            head_yaw_degrees=head_yaw,
+            head_pitch_degrees=head_pitch,
             head_roll_degrees=tracks["roll"].value(at) + sway_roll,
             gaze_yaw_degrees=gaze_yaw,
             gaze_pitch_degrees=gaze_pitch,
@@ -309,6 +315,7 @@ _SITTER_KEYS: dict[str, tuple[Any, Any, float, float]] = {
     "y": (_NUMBER, 0.46, -1.0, 2.0),
     "width": (_NUMBER, 0.3, 0.02, 0.9),
     "sway": (_NUMBER, 1.0, 0.0, 10.0),
+    "follow": (_NUMBER, 1.0, 0.0, 2.0),
     "light": (_NUMBER, 1.0, 0.0, 2.0),
     "noise": (_NUMBER, 1.5, 0.0, 40.0),
     "present": (bool, False, 0, 0),
@@ -434,6 +441,7 @@ class _Builder:
         starts = {
             "x": sitter["x"], "y": sitter["y"], "width": sitter["width"], "light": sitter["light"],
             "yaw": 0.0, "pitch": 0.0, "roll": 0.0, "gaze_yaw": yaw, "gaze_pitch": pitch,
+            "follow_yaw": 0.0, "follow_pitch": 0.0,
             "aside": 0.0 if sitter["present"] else 1.0, "side": -1.0,
         }  # fmt: skip
         self._tracks = {name: _Track(float(value)) for name, value in starts.items()}
@@ -518,6 +526,13 @@ class _Builder:
         self._looks_at = (yaw, pitch)
         self._move_track(act, "gaze_yaw", yaw, seconds)
         self._move_track(act, "gaze_pitch", pitch, seconds)
+        follow = float(self._sitter["follow"])
+        straight_yaw, straight_pitch = LOOKS["at_screen"]
+        for name, to in (
+            ("follow_yaw", (yaw - straight_yaw) * _FOLLOWS_YAW * follow),
+            ("follow_pitch", (pitch - straight_pitch) * _FOLLOWS_PITCH * follow),
+        ):
+            self._tracks[name].move(at, max(_FOLLOW_SECONDS, seconds), to)
         self._zones.append((at + seconds / 2, _zone_of(yaw, pitch)))
 
     def _turn(self, act: dict[str, Any]) -> None:
