@@ -10,7 +10,6 @@ import copy
 import difflib
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +19,9 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
+from edged.capture.source import kind_of, redact
 from edged.configuration_words import choices_of, plain_reason
-from edged.errors import SettingProblem, SettingsError
+from edged.errors import EdgedError, SettingProblem, SettingsError
 from edged.settings import Settings
 from edged.toml_file import read_toml
 
@@ -159,7 +159,7 @@ def shown(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, str):
-        return re.sub(r"(?<=://)([^/@\s:]*):[^/@\s]*@", rf"\1:{HIDDEN}@", value)
+        return redact(value)
     if isinstance(value, tuple | list):
         return [shown(item) for item in value]
     return value
@@ -274,7 +274,11 @@ def _resolved_source(source: str, folder: Path) -> str:
     """A picture source whose path is relative: a bare path or the script of a sitter."""
     if source.startswith("sitter:") and source != "sitter:":
         return "sitter:" + str(folder / Path(source.removeprefix("sitter:")).expanduser())
-    if not source or re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", source):
+    try:
+        is_path = kind_of(source) in {"file", "images"} and not source.startswith("file:")
+    except EdgedError:
+        return source  # opening it will say what is wrong
+    if not source or not is_path:
         return source
     return str(folder / Path(source).expanduser())
 

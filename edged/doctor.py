@@ -1,0 +1,272 @@
+"""Is this machine fit to be a sensor? One finding per thing that has to be right, each with its cure.
+
+Nothing here raises: what cannot be found out is a finding.
+"""
+
+from __future__ import annotations
+
+import grp
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import pwd
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import edged
+from edged import board
+from edged.bus.subscriber import Subscriber
+from edged.capture.source import kind_of, redact
+from edged.errors import EdgedError
+from edged.inference.models import ModelStore, default_directory, needed
+from edged.settings import Settings
+from edged.topics import camera_topic
+
+PROBE_SECONDS = 20.0
+BROKER_SECONDS = 6.0
+# Room for a pull: the wheel, and the models unpacked.
+FREE_BYTES = 100_000_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor's. name: what was looked at; cure: what to do, empty if nothing is wrong."""
+
+    name: str
+    ok: bool
+    what: str
+    cure: str = ""
+
+
+def examine(settings: Settings, root: Path = Path("/")) -> Iterator[Finding]:
+    """All findings, as they are made. root: for tests, another place with /dev, /sys and /proc."""
+    examinations: list[Callable[[], Iterator[Finding]]] = [
+        _python,
+        _libraries,
+        lambda: _shared_memory(root),
+        lambda: _permissions(root),
+        lambda: _camera(settings, root),
+        lambda: _models(settings),
+        lambda: _runtime(settings),
+        lambda: _broker(settings),
+        lambda: _temperature(settings, root),
+        lambda: _disk(settings),
+    ]
+    for examination in examinations:
+        yield from examination()
+
+
+# --- software -----------------------------------------------------------------------------------------------------
+
+
+def _python() -> Iterator[Finding]:
+    told = f"{platform.python_version()} on {platform.machine()}, {platform.system()} {platform.release()}; edged {edged.__version__}"
+    if sys.maxsize < 2**32:
+        yield Finding("python", False, f"{told}: 32 bit", "install a 64-bit system: there is no LiteRT for 32 bit")
+    else:
+        yield Finding("python", True, told)
+
+
+def _libraries() -> Iterator[Finding]:
+    """Every library that edged's own metadata asks for here: its version, or that it is missing."""
+    try:
+        requirements = importlib.metadata.requires("edged") or []
+    except importlib.metadata.PackageNotFoundError:
+        yield Finding(
+            "libraries", False, "edged is not installed", "pip install -e . in its folder, or scripts/quickstart"
+        )
+        return
+    names = [match[0] for line in requirements if ";" not in line and (match := re.match(r"[A-Za-z0-9_.-]+", line))]
+    found, missing = [], []
+    for name in names:
+        try:
+            found.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        yield Finding("libraries", False, f"missing: {', '.join(missing)}", f"pip install {' '.join(missing)}")
+    else:
+        yield Finding("libraries", True, ", ".join(found))
+
+
+def _shared_memory(root: Path) -> Iterator[Finding]:
+    try:
+        descriptor = os.memfd_create("edged-doctor", os.MFD_CLOEXEC)
+        try:
+            os.ftruncate(descriptor, 1 << 20)
+        finally:
+            os.close(descriptor)
+    except (OSError, AttributeError) as error:
+        yield Finding("frame memory", False, f"memfd_create: {error}", "use a Linux kernel of 3.17 or newer")
+    else:
+        yield Finding("frame memory", True, "memfd works")
+    shm = root / "dev/shm"
+    if not shm.is_dir():
+        yield Finding("shared memory", False, "/dev/shm is not there", "sudo mount -t tmpfs tmpfs /dev/shm")
+    else:
+        free = shutil.disk_usage(shm).free
+        yield Finding("shared memory", True, f"{free / 1e6:.0f} MB free in /dev/shm")
+
+
+# --- the camera ---------------------------------------------------------------------------------------------------
+
+
+def _video_nodes(root: Path) -> list[Path]:
+    return sorted((root / "dev").glob("video[0-9]*"), key=lambda path: int(path.name.removeprefix("video")))
+
+
+def _permissions(root: Path) -> Iterator[Finding]:
+    """May this user open the video devices? Only asked where there are any."""
+    closed = [node for node in _video_nodes(root) if not os.access(node, os.R_OK | os.W_OK)]
+    user = _user_name()
+    if not closed:
+        if _video_nodes(root):
+            yield Finding("permissions", True, f"{user} may open {', '.join(str(node) for node in _video_nodes(root))}")
+        return
+    owner = closed[0].stat()
+    try:
+        group = grp.getgrgid(owner.st_gid).gr_name
+    except KeyError:
+        group = str(owner.st_gid)
+    grants = bool(owner.st_mode & stat.S_IRGRP and owner.st_mode & stat.S_IWGRP) and group != "root"
+    cure = f"sudo usermod -aG {group} {user}, then log in again" if grants else f"sudo chgrp video {closed[0]}"
+    yield Finding("permissions", False, f"{user} may not open {', '.join(map(str, closed))}", cure)
+
+
+def _user_name() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"user {os.geteuid()}"
+
+
+def _camera(settings: Settings, root: Path) -> Iterator[Finding]:
+    answer = _probe("camera", settings.capture.model_dump(mode="json"))
+    what, cure = str(answer["what"]), str(answer.get("cure", ""))
+    if not answer["ok"]:
+        others = [str(node) for node in _video_nodes(root) if str(node) != settings.capture.source]
+        if others and _is_v4l2(settings.capture.source):
+            cure = f"{cure}; there is also {', '.join(others)}".lstrip("; ")
+        cure = cure or "connect it, or name another with --source"
+    yield Finding("camera", bool(answer["ok"]), redact(what), "" if answer["ok"] else cure)
+
+
+def _is_v4l2(source: str) -> bool:
+    try:
+        return kind_of(source) == "v4l2"
+    except EdgedError:
+        return False
+
+
+# --- networks -----------------------------------------------------------------------------------------------------
+
+
+def _models(settings: Settings) -> Iterator[Finding]:
+    store = ModelStore(default_directory(settings.models))
+    problems = [problem for name in needed() if (problem := store.problem(name)) is not None]
+    if not problems:
+        yield Finding("models", True, f"{len(needed())} of {len(needed())} good in {store.directory}")
+    for problem in problems:
+        yield Finding("models", False, f"{problem.model} {problem.reason}", problem.cure)
+
+
+def _runtime(settings: Settings) -> Iterator[Finding]:
+    if settings.inference.backend == "mediapipe":
+        if importlib.util.find_spec("mediapipe") is None:
+            yield Finding("runtime", False, "mediapipe is not installed", "pip install 'edged[mediapipe]'")
+        else:
+            yield Finding("runtime", True, f"mediapipe {importlib.metadata.version('mediapipe')}")
+        return
+    name = next((name for name in ("ai_edge_litert", "tflite_runtime") if importlib.util.find_spec(name)), None)
+    if name is None:
+        yield Finding("runtime", False, "no inference runtime is installed", "pip install ai-edge-litert")
+        return
+    version = importlib.metadata.version(name.replace("_", "-"))
+    store = ModelStore(default_directory(settings.models))
+    model = next((model for model in needed() if store.problem(model) is None), None)
+    if model is None:
+        yield Finding("runtime", True, f"{name} {version}, not tried: no model is here")
+        return
+    asked = {
+        "path": str(store.path(model)),
+        "threads": settings.inference.threads,
+        "delegate": settings.inference.delegate,
+        "delegate_options": settings.inference.delegate_options,
+    }
+    answer = _probe("network", asked)
+    cure = "" if answer["ok"] else str(answer.get("cure") or f"pip install --force-reinstall {name.replace('_', '-')}")
+    yield Finding("runtime", bool(answer["ok"]), f"{name} {version}: {answer['what']}", cure)
+
+
+def _probe(name: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """Ask `probes.py` in a process of its own."""
+    command = [sys.executable, "-m", "edged.probes", name]
+    try:
+        done = subprocess.run(
+            command, input=json.dumps(asked), capture_output=True, text=True, timeout=PROBE_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return {
+            "ok": False,
+            "what": f"no answer within {PROBE_SECONDS:.0f} s",
+            "cure": "unplug it and plug it in again",
+        }
+    lines = done.stdout.strip().splitlines()
+    if done.returncode == 0 and lines:
+        answer: dict[str, Any] = json.loads(lines[-1])
+        return answer
+    reason = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
+    if done.returncode < 0:
+        reason = [f"crashed with {signal.Signals(-done.returncode).name}"]
+    return {"ok": False, "what": reason[0], "cure": ""}
+
+
+# --- the rest -----------------------------------------------------------------------------------------------------
+
+
+def _broker(settings: Settings) -> Iterator[Finding]:
+    where = f"{settings.mqtt.host}:{settings.mqtt.port}" + (" over TLS" if settings.mqtt.tls.enabled else "")
+    topic = camera_topic(settings.mqtt.prefix, settings.camera, "availability")
+    try:
+        with Subscriber(settings.mqtt, [topic], patience_seconds=BROKER_SECONDS):
+            yield Finding("broker", True, f"{where} lets us in and grants {topic}")
+    except EdgedError as error:
+        cure = "start one (sudo apt-get install mosquitto), or set mqtt.host; edged run waits for it meanwhile"
+        yield Finding("broker", False, str(error), cure)
+
+
+def _temperature(settings: Settings, root: Path) -> Iterator[Finding]:
+    celsius, reasons = board.temperature_celsius(root), board.throttling(root)
+    told = "cannot be told here" if celsius is None else f"{celsius:.0f} °C"
+    if celsius is not None and celsius > settings.health.warm_celsius:
+        limit = settings.health.warm_celsius
+        yield Finding(
+            "temperature", False, f"{told}, above {limit:.0f} °C", "add a heat sink or a fan, or lower the frame rate"
+        )
+    else:
+        yield Finding("temperature", True, told)
+    if reasons:
+        cure = "use the board's own power supply" if "under-voltage" in reasons else "cool the board"
+        yield Finding("throttling", False, ", ".join(reasons), cure)
+    else:
+        yield Finding("throttling", True, "cannot be told here" if reasons is None else "none")
+
+
+def _disk(settings: Settings) -> Iterator[Finding]:
+    directory = default_directory(settings.models)
+    existing = next(path for path in (directory, *directory.absolute().parents) if path.is_dir())
+    free = shutil.disk_usage(existing).free
+    if free < FREE_BYTES:
+        yield Finding("disk", False, f"{free / 1e6:.0f} MB free at {existing}", "make room: 100 MB are good to have")
+    else:
+        yield Finding("disk", True, f"{free / 1e9:.1f} GB free at {existing}")
