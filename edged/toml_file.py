@@ -31,7 +31,9 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise SettingsError([SettingProblem("file", None, "is a folder", "name a file in it")], str(path)) from None
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise SettingsError([SettingProblem(f"line {line}", None, "is not UTF-8", "save the file as UTF-8")], str(path)) from None
+        raise SettingsError(
+            [SettingProblem(f"line {line}", None, "is not UTF-8", "save the file as UTF-8")], str(path)
+        ) from None
     except OSError as error:
         reason = f"cannot be read: {error.strerror or error}"
         raise SettingsError([SettingProblem("file", None, reason, "check its permissions")], str(path)) from None
@@ -46,5 +48,7 @@ def parse_toml(text: str, origin: str) -> dict[str, Any]:
         # Older parsers keep the position only in the message: "… (at line 3, column 7)" or "(at end of document)".
         match = re.fullmatch(r"(.*?) \(at (.*)\)", str(error), re.DOTALL)
         reason, place = (match.group(1), match.group(2)) if match else (str(error), "somewhere")
-        problem = SettingProblem(place, None, f"not valid TOML: {reason[:1].lower()}{reason[1:]}", "strings need quotes")
+        problem = SettingProblem(
+            place, None, f"not valid TOML: {reason[:1].lower()}{reason[1:]}", "strings need quotes"
+        )
         raise SettingsError([problem], origin) from None

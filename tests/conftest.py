@@ -1,0 +1,29 @@
+"""What all tests share: an environment without anybody's settings, and the models."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from edged.inference.models import ModelStore, default_directory, needed
+
+_KEPT = {"EDGED_TEST_DATA", "EDGED_MODELS_DIR"}
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables of whoever runs the tests must not change what they see; children inherit the clean ones."""
+    for name in os.environ:
+        if name.startswith("EDGED_") and name not in _KEPT:
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def models_directory() -> Path:
+    """The folder of model files; skips, naming what is missing, where they were not pulled."""
+    directory = default_directory()
+    if missing := ModelStore(directory).missing(needed()):
+        pytest.skip(f"models {', '.join(missing)} are not in {directory} (edged models pull)")
+    return directory
