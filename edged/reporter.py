@@ -18,6 +18,7 @@ from edged.vitals import StreamClock
 
 # Angles move with every frame; a retained state that is only a little different is told this often.
 _MOVING_SECONDS = 0.5
+_NEVER = events.iso_utc(0)
 # Judgement learns that nothing comes after this much silence, so that `somebody is there` does not stay for ever.
 QUIET_SECONDS = 0.5
 
@@ -34,6 +35,7 @@ class Reporter:
         self._settings = settings
         self._bus = bus
         self._session = os.urandom(8)
+        self._born = events.iso_utc(time.time_ns())
         self._sequence = 0
         self._clock = StreamClock()
         self._state = judge.begin()
@@ -83,7 +85,9 @@ class Reporter:
         self._tell_states(time.monotonic())
 
     def _tell_states(self, now: float) -> None:
-        for aspect, state in judge.states(self._state).items():
+        for aspect, found in judge.states(self._state).items():
+            # What has not changed since judgement began has been so for as long as we can tell.
+            state = msgspec.structs.replace(found, since=self._born) if found.since == _NEVER else found
             told = self._told.get(aspect)
             if told is not None and (
                 told.state == state or (now - told.at < _MOVING_SECONDS and _only_moved(told.state, state))

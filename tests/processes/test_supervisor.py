@@ -122,7 +122,7 @@ def test_a_killed_child_is_replaced(stage: Setting) -> None:
 
 def test_a_stopped_child_is_replaced(stage: Setting) -> None:
     play = stage(one="steady")
-    play.until(lambda: play.running("one"))
+    play.until(lambda: play.supervisor.children["one"].doing == "working")
     first = play.pid("one")
     os.kill(first, signal.SIGSTOP)
     play.until(lambda: play.losses and play.running("one"))

@@ -1,0 +1,93 @@
+"""Children for the daemon's tests: a camera and a pipeline of toys that speak the real protocol.
+
+`capture.source` names a folder of small files, the strings that move the puppets: `camera` holds `streaming`, a reason why
+the camera is lost, or `ended`; `faces` the number of faces; `inference` may hold `dies` or `hopeless`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from edged.child import ChildLink
+from edged.errors import RuntimeMissing
+from edged.frames import FrameSlot
+from edged.messages import CaptureReport, InferenceReport, Pause, Picture, Resume, TakePicture
+from edged.observations import Box, Face, Observation, Pair
+from edged.settings import Settings
+
+WIDTH, HEIGHT = 64, 64
+FRAME_SECONDS = 1 / 30
+JPEG = b"\xff\xd8" + bytes(range(256)) * 400 + b"\xff\xd9"
+
+
+def string(settings: Settings, name: str, default: str) -> str:
+    try:
+        return (Path(settings.capture.source) / name).read_text(encoding="utf-8").strip() or default
+    except FileNotFoundError:
+        return default
+
+
+def capture(link: ChildLink, slot: FrameSlot, settings: Settings) -> None:
+    """A camera of grey pictures."""
+    paused = False
+    told = ""
+    frame = 0
+    while not link.stopping:
+        for message in link.receive():
+            if isinstance(message, (Pause, Resume)):
+                paused = isinstance(message, Pause)
+            elif isinstance(message, TakePicture):
+                half = len(JPEG) // 2
+                for part, data in enumerate((JPEG[:half], JPEG[half:])):
+                    link.send(Picture(message.request, part, 2, data))
+        state = "paused" if paused else string(settings, "camera", "streaming")
+        if state != told:
+            told = state
+            if state == "streaming":
+                link.send(CaptureReport("streaming", "toy camera 64x64"))
+            elif state == "ended":
+                link.send(CaptureReport("ended", "toy camera 64x64"))
+            elif state != "paused":
+                link.send(CaptureReport("lost", "toy camera", reason=state, retry_seconds=0.5))
+        link.beacon(state, 1.5)
+        if state == "streaming":
+            now = time.monotonic_ns()
+            slot.write(
+                bytes([frame % 256]) * (WIDTH * HEIGHT * 3),
+                frame=frame, captured_ns=now, wall_ns=time.time_ns(), at_ms=now / 1e6, width=WIDTH, height=HEIGHT,
+            )  # fmt: skip
+            frame += 1
+        link.wait(FRAME_SECONDS)
+
+
+def inference(link: ChildLink, slot: FrameSlot, settings: Settings) -> None:
+    """Sees as many faces as the strings say."""
+    habit = string(settings, "inference", "")
+    if habit == "hopeless":
+        raise RuntimeMissing("no toy runtime is installed (pip install toys)")
+    missing = ["iris_landmark"] if habit == "blind" else []
+    link.send(InferenceReport("toy", ["detection"], missing, []))
+    if habit == "dies":
+        os.kill(os.getpid(), signal.SIGABRT)
+    buffer = bytearray(slot.capacity_bytes)
+    last = slot.newest_sequence()
+    while not link.stopping:
+        link.receive()
+        link.beacon("waiting for a frame", 1.5)
+        stamp = slot.read(last, buffer, 0.25)
+        if stamp is None:
+            continue
+        last = stamp.sequence
+        faces = tuple(
+            Face(track, Box(10, 10, 30, 30), 0.9, 0.0, 0.0, 0.0, Pair(0.3, 0.3), Pair(1.0, 1.0), Pair(1.0, 1.0))
+            for track in range(1, int(string(settings, "faces", "0")) + 1)
+        )
+        link.send(
+            Observation(
+                stamp.frame, stamp.sequence, stamp.at_ms, stamp.captured_ns, stamp.wall_ns, stamp.width, stamp.height,
+                faces=faces, stage_ms={"detection": 1.5},
+            )
+        )  # fmt: skip
