@@ -32,6 +32,7 @@ _FULL_RANGE_SECONDS = 2.0  # how often `auto` asks the full-range detector while
 _OLDEST_MESH_SECONDS = 0.5  # a still face is measured again this often
 _CALM_MESH_SECONDS = 0.06  # a face that moves gently is measured this often: every second frame at 30 a second
 _FAST_LEVELS = 9.0  # mean change of a face's pixels from which it is measured on every frame
+_ALTERNATE = 1.5  # up to this many times the limit, every second frame is asked
 _BLOCK_LEVELS_PER_LEVEL = 4.0  # one block of an eye may change this much more than `iris_skip_levels`
 _STEADY_SHIFT = 0.015  # a square that moved by less than this share of its side is kept as it was
 _STEADY_TURN_RADIANS = 0.02
@@ -45,6 +46,7 @@ class _EyeMemory:
     square: Square | None = None
     blocks: NDArray[np.float32] | None = None
     eye: Eye | None = None
+    skipped: bool = False
 
 
 @dataclass
@@ -254,16 +256,23 @@ class LiteRtFaces:
         reader.look(image, square, right=right)
         blocks = reader.blocks()
         if memory.blocks is not None and memory.eye is not None and memory.square is not None:
-            change = np.abs(blocks - memory.blocks)
-            limit = self._settings.iris_skip_levels
-            if float(change.mean()) < limit and float(change.max()) < _BLOCK_LEVELS_PER_LEVEL * limit:
+            if not self._eye_is_due(blocks, memory):
+                memory.skipped = True
                 if square is not memory.square:
                     memory.eye = memory.eye.moved(memory.square, square)
                     memory.square = square
                 return
+        memory.skipped = False
         memory.square = square
         memory.blocks = blocks
         memory.eye = reader.read(square, right=right)
+
+    def _eye_is_due(self, blocks: NDArray[np.float32], memory: _EyeMemory) -> bool:
+        """Small changes are noise; from larger ones on every second frame is asked, and every frame when large."""
+        change = np.abs(blocks - memory.blocks)
+        levels = max(float(change.mean()), float(change.max()) / _BLOCK_LEVELS_PER_LEVEL)
+        limit = self._settings.iris_skip_levels
+        return levels >= _ALTERNATE * limit or (levels >= limit and memory.skipped) or limit <= 0
 
 
 def _steady(before: Square, now: Square) -> Square:
