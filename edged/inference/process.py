@@ -1,0 +1,83 @@
+"""The inference child: newest frame in, observation out, as often as the scene asks and the board bears."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import cv2
+import numpy as np
+
+from edged.child import ChildLink
+from edged.frames import FrameSlot
+from edged.inference.models import ModelStore, default_directory
+from edged.inference.pacing import Pacer
+from edged.inference.pipeline import Pipeline
+from edged.messages import InferenceReport, Pause, Resume
+from edged.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_LOADING_SECONDS = 30.0  # a slow card, a cold cache and a delegate that compiles
+_TURN_SECONDS = 0.5
+_BUDGET_SECONDS = 2.0
+
+
+def main(link: ChildLink, slot: FrameSlot, settings: Settings) -> None:
+    """Analyse frames until told to stop. Raises ModelError or RuntimeMissing when there is nothing to analyse with."""
+    # One camera must not take all cores: networks have their own thread setting, OpenCV needs none.
+    cv2.setNumThreads(1)
+    link.beacon("loading models", _LOADING_SECONDS)
+    pipeline = Pipeline(
+        settings.inference, ModelStore(default_directory(settings.models)), stream_landmarks=settings.stream.landmarks
+    )
+    try:
+        _loop(link, slot, settings, pipeline)
+    finally:
+        pipeline.close()
+
+
+def _loop(link: ChildLink, slot: FrameSlot, settings: Settings, pipeline: Pipeline) -> None:
+    pacer = Pacer(settings.inference, settings.capture.frames_per_second)
+    lockstep = settings.capture.pace == "fast"
+    buffer = np.empty(settings.capture.width * settings.capture.height * 3, np.uint8)
+    report = pipeline.report()
+    _tell(link, report, slowed=False)
+    slowed = paused = False
+    sequence = 0
+    while not link.stopping:
+        for message in link.receive():
+            if isinstance(message, (Pause, Resume)):
+                paused = isinstance(message, Pause)
+        link.beacon("paused" if paused else "waiting for a frame", _BUDGET_SECONDS)
+        if paused:
+            link.wait(_TURN_SECONDS)
+            continue
+        stamp = slot.read(sequence, buffer, _TURN_SECONDS)
+        if stamp is None:
+            continue
+        sequence = stamp.sequence
+        image = buffer[: stamp.size_bytes].reshape(stamp.height, stamp.width, 3)
+        began = time.thread_time()
+        observation = pipeline.analyse(image, stamp)
+        link.send(observation)
+        if lockstep:
+            slot.taken(sequence)
+            continue
+        empty = not observation.faces and not observation.motion
+        slot.set_demand(pacer.step(time.monotonic(), time.thread_time() - began, empty=empty))
+        if pacer.slowed != slowed:
+            slowed = pacer.slowed
+            _tell(link, report, slowed=slowed)
+
+
+def _tell(link: ChildLink, report: InferenceReport, *, slowed: bool) -> None:
+    warnings = [*report.warnings]
+    if slowed:
+        warnings.append(
+            "the board is too slow for every frame, so fewer are analysed "
+            "(cure: lower capture.frames_per_second, switch stages off, or raise inference.busy_fraction)"
+        )
+    for warning in warnings:
+        log.warning("%s", warning)
+    link.send(InferenceReport(report.backend, report.stages, report.missing_models, warnings))
