@@ -15,6 +15,7 @@ from pathlib import Path
 from edged import __version__
 
 ATTEMPTS = 5
+PAUSE_SECONDS = 1.0
 TIMEOUT_SECONDS = 30.0
 _BLOCK_BYTES = 1 << 16
 
@@ -60,13 +61,10 @@ def fetch(
     transfer: Transfer,
     partial: Path,
     progress: Callable[[int, int | None], None],
-    *,
-    attempts: int = ATTEMPTS,
-    pause_seconds: float = 1.0,
 ) -> None:
     """Bring `partial` to its full size; a broken line is taken up again where it broke.
 
-    attempts: tries in a row that bring nothing before giving up. Raises DownloadError.
+    Gives up after ATTEMPTS tries in a row that brought nothing. Raises DownloadError.
     """
     failures = 0
     while True:
@@ -94,14 +92,14 @@ def fetch(
         except (OSError, http.client.HTTPException) as error:
             reason = _plain(error)
         failures = 0 if _size(partial) > before else failures + 1
-        if failures >= attempts:
+        if failures >= ATTEMPTS:
             raise DownloadError(
                 f"{public_url(transfer.url)} could not be fetched: {reason}",
                 f"ask again, {_size(partial)} bytes are kept and it goes on from there"
                 if _size(partial)
                 else "check the network, or use edged models pull --mirror FOLDER",
             )
-        time.sleep(pause_seconds * max(1, failures))
+        time.sleep(PAUSE_SECONDS * max(1, failures))
 
 
 def _continue(transfer: Transfer, partial: Path, progress: Callable[[int, int | None], None]) -> bool:
