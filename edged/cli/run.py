@@ -14,9 +14,12 @@ from edged.settings import Settings
 
 def run(
     config: ConfigFile = None,
-    camera: Annotated[Optional[str], typer.Option(metavar="NAME", help="Name of this camera in topics and logs.")] = None,
+    camera: Annotated[
+        Optional[str], typer.Option(metavar="NAME", help="Name of this camera in topics and logs.")
+    ] = None,
     source: Annotated[
-        Optional[str], typer.Option(metavar="URI", help="Where pictures come from: /dev/video0, clip.mp4, rtsp://…, sitter:")
+        Optional[str],
+        typer.Option(metavar="URI", help="Where pictures come from: /dev/video0, clip.mp4, rtsp://…, sitter:"),
     ] = None,
     mqtt_host: Annotated[Optional[str], typer.Option(metavar="HOST", help="The MQTT broker.")] = None,
     mqtt_port: Annotated[Optional[int], typer.Option(metavar="PORT", help="Its port.")] = None,

@@ -23,7 +23,9 @@ def test_starts_observes_and_tells(theatre: Theatre) -> None:
     arrived = theatre.until(lambda: theatre.last("event/presence"))
     assert (arrived["change"], arrived["people"], arrived["camera"]) == ("arrived", 1, "front")
     theatre.until(lambda: theatre.last("summary"))
-    health = theatre.until(lambda: (theatre.last("health") or {}).get("frames_per_second", 0) > 5 and theatre.last("health"))
+    health = theatre.until(
+        lambda: (theatre.last("health") or {}).get("frames_per_second", 0) > 5 and theatre.last("health")
+    )
     assert health["reasons"] == []
     assert health["restarts"] == {"capture": 0, "inference": 0}
     assert health["latency_ms"]["p50"] > 0

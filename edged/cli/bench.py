@@ -1,0 +1,15 @@
+"""`edged bench`: measurements of the parts on this machine. One file per measurement, beside this one."""
+
+from __future__ import annotations
+
+import typer
+
+from edged.cli.bench_frames import frames
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Measure the parts on this machine.")
+app.command("frames")(frames)
+
+
+@app.callback()
+def bench() -> None:
+    """Measure the parts on this machine."""
