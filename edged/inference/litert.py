@@ -5,8 +5,11 @@ Takes `ai_edge_litert`, else `tflite_runtime` (same API; ends at Python 3.11).
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +20,6 @@ from edged.errors import ModelCorrupt, RuntimeMissing
 
 
 def _import_runtime() -> Any:
-    # LiteRT greets on standard error for every delegate; only its warnings are of use in a log.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     try:
         from ai_edge_litert import interpreter
     except ImportError:
@@ -29,6 +30,25 @@ def _import_runtime() -> Any:
                 "no inference runtime is installed (cure: pip install ai-edge-litert, or tflite-runtime on Python 3.11 and older)"
             ) from None
     return interpreter
+
+
+@contextlib.contextmanager
+def _without_greetings() -> Iterator[None]:
+    """Drop the INFO lines that native code writes on standard error while a network is loaded; keep the rest."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    caught = os.memfd_create("litert-messages")
+    os.dup2(caught, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        with os.fdopen(caught, "rb") as messages:
+            messages.seek(0)
+            for line in messages:
+                if not line.startswith(b"INFO:"):
+                    os.write(2, line)
 
 
 class Network:
@@ -49,13 +69,21 @@ class Network:
         delegate: str = "",
         delegate_options: dict[str, str] | None = None,
     ) -> None:
-        runtime = _import_runtime()
         self.name = path.stem
         self.invocations = 0
+        with _without_greetings():
+            self._load(path, threads, delegate, delegate_options or {})
+        first = self._interpreter.get_input_details()[0]
+        details = self._interpreter.get_output_details()
+        self.input: NDArray[np.float32] = self._borrow(first["index"])
+        self.outputs: list[NDArray[np.float32]] = [self._borrow(detail["index"]) for detail in details]
+
+    def _load(self, path: Path, threads: int, delegate: str, delegate_options: dict[str, str]) -> None:
+        runtime = _import_runtime()
         delegates = []
         if delegate:
             try:
-                delegates.append(runtime.load_delegate(delegate, delegate_options or {}))
+                delegates.append(runtime.load_delegate(delegate, delegate_options))
             except (ValueError, OSError, RuntimeError) as error:
                 raise ModelCorrupt(
                     self.name, f"the delegate {delegate} cannot be loaded: {error}", "check inference.delegate"
@@ -65,16 +93,12 @@ class Network:
                 model_path=str(path), num_threads=threads, experimental_delegates=delegates or None
             )
             self._interpreter.allocate_tensors()
+            # The first run builds the optimised kernels; only then are the tensors where they will stay.
+            first = self._interpreter.get_input_details()[0]
+            self._interpreter.set_tensor(first["index"], np.zeros(first["shape"], first["dtype"]))
+            self._interpreter.invoke()
         except (ValueError, RuntimeError) as error:
             raise ModelCorrupt(self.name, f"the runtime refuses it: {error}") from None
-        first = self._interpreter.get_input_details()[0]
-        self._input_index: int = first["index"]
-        details = self._interpreter.get_output_details()
-        self.output_names: list[str] = [detail["name"] for detail in details]
-        self._interpreter.set_tensor(self._input_index, np.zeros(first["shape"], first["dtype"]))
-        self._interpreter.invoke()
-        self.input: NDArray[np.float32] = self._borrow(self._input_index)
-        self.outputs: list[NDArray[np.float32]] = [self._borrow(detail["index"]) for detail in details]
 
     def _borrow(self, index: int) -> NDArray[np.float32]:
         # Interpreter.tensor() gives the same memory, but invoke() refuses to run while such a view is held. The

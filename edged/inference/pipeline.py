@@ -108,23 +108,19 @@ class Pipeline:
             person = self._people[found.track] = _Person(at)
         elapsed, person.seen_at = max(0.0, at - person.seen_at), at
         box = Box(*(value for value in found.box))
+        score = round(found.score, 4)
         if found.mesh is None:
-            return Face(found.track, box, found.score)
+            return Face(found.track, box, score)
         if person.pose_of is not found.mesh:
             person.pose, person.pose_of = head_pose(found.mesh.points), found.mesh
         pose = person.pose
         assert pose is not None
-        shown = pose if self._settings.stages.head_pose else None
+        angles: tuple[float | None, ...] = (None, None, None)
+        if self._settings.stages.head_pose:
+            angles = tuple(round(angle, 2) for angle in pose)
         right, left = found.right_eye, found.left_eye
         if right is None or left is None:
-            return Face(
-                found.track,
-                box,
-                found.score,
-                yaw_degrees=shown.yaw_degrees if shown else None,
-                pitch_degrees=shown.pitch_degrees if shown else None,
-                roll_degrees=shown.roll_degrees if shown else None,
-            )
+            return Face(found.track, box, score, *angles)
         person.right_open = (person.right_open or OpenLevel(right.aspect_ratio)).learn(right.aspect_ratio, elapsed)
         person.left_open = (person.left_open or OpenLevel(left.aspect_ratio)).learn(left.aspect_ratio, elapsed)
         seen = _eyes_seen(right, left)
@@ -139,23 +135,24 @@ class Pipeline:
         return Face(
             found.track,
             box,
-            found.score,
-            yaw_degrees=shown.yaw_degrees if shown else None,
-            pitch_degrees=shown.pitch_degrees if shown else None,
-            roll_degrees=shown.roll_degrees if shown else None,
-            eye_aspect_ratio=Pair(left.aspect_ratio, right.aspect_ratio),
-            eye_openness=Pair(
-                person.left_open.openness(left.aspect_ratio),
-                person.right_open.openness(right.aspect_ratio),
+            score,
+            *angles,
+            eye_aspect_ratio=_rounded(left.aspect_ratio, right.aspect_ratio),
+            eye_openness=_rounded(
+                person.left_open.openness(left.aspect_ratio), person.right_open.openness(right.aspect_ratio)
             ),
-            eyes_seen=Pair(seen.left, seen.right),
-            eye_gaze_yaw_degrees=Pair(yaws.left, yaws.right),
-            eye_gaze_pitch_degrees=Pair(pitches.left, pitches.right),
-            gaze_yaw_degrees=yaw,
-            gaze_pitch_degrees=pitch,
-            shown_gaze_yaw_degrees=person.yaw.value,
-            shown_gaze_pitch_degrees=person.pitch.value,
+            eyes_seen=_rounded(seen.left, seen.right),
+            eye_gaze_yaw_degrees=_rounded(yaws.left, yaws.right),
+            eye_gaze_pitch_degrees=_rounded(pitches.left, pitches.right),
+            gaze_yaw_degrees=round(yaw, 3),
+            gaze_pitch_degrees=round(pitch, 3),
+            shown_gaze_yaw_degrees=round(person.yaw.value, 3),
+            shown_gaze_pitch_degrees=round(person.pitch.value, 3),
         )
+
+
+def _rounded(left: float, right: float) -> Pair:
+    return Pair(round(left, 4), round(right, 4))
 
 
 def _build_finder(settings: InferenceSettings, store: ModelStore) -> FaceFinder:

@@ -67,11 +67,15 @@ def observe(settings: JudgementSettings, state: JudgementState, observation: Obs
     blinks: list[Blink] = []
     if face is None:
         lids, blinks = blink.elapse(settings.blink, lids, at_ms=at_ms)
-        bodies += blinks
     else:
         opened = blink.openness(face)
         lids, blinks = blink.step(settings.blink, lids, face, at_ms=at_ms, frame=frame)
-        bodies += blinks
+    if there.people == 0:
+        # Nothing is told of somebody who has not arrived: a face for a moment may be none.
+        blinks = []
+        if look.zone is not None:
+            look, shown = gaze.leave(look), (None, None)
+    elif face is not None:
         look, looks = gaze.step(
             settings.gaze,
             look,
@@ -84,8 +88,7 @@ def observe(settings: JudgementSettings, state: JudgementState, observation: Obs
         )
         bodies += looks
         shown = (face.shown_gaze_yaw_degrees, face.shown_gaze_pitch_degrees)
-    if there.people == 0 and look.zone is not None:
-        look, shown = gaze.leave(look), (None, None)
+    bodies += blinks
     count = sum(_BLINKS_OF.get(one.gesture, 0) for one in blinks)
     awake, drowsy = drowsiness.step(
         settings.drowsiness, state.drowsiness, openness=opened, blinks=count, at_ms=at_ms, wall_ns=wall_ns
