@@ -61,7 +61,7 @@ class Bus:
             self,
             reconnect_max_seconds=settings.reconnect_max_seconds,
             answer_seconds=float(settings.keepalive_seconds),
-            changed=self._wake,
+            changed=self._connection_changed,
         )
 
     # -- state --------------------------------------------------------------------------------------------------
@@ -293,6 +293,13 @@ class Bus:
                 del self._warnings[next(iter(self._warnings))]
         if not known:
             log.warning("%s", sentence)
+
+    def _connection_changed(self) -> None:
+        if self.connected:
+            log.info("connected to the MQTT broker at %s:%d", self._settings.host, self._settings.port)
+        elif not self._connection.stopping:
+            log.warning("no MQTT: %s; trying again", self.problem)
+        self._wake()
 
     def _wake(self) -> None:
         if not self._closed:

@@ -81,6 +81,7 @@ class Connection:
         self._thread: threading.Thread | None = None
         self._turned_seconds = time.monotonic()
         self._connected = False
+        self._failures = 0
         self._problem = "not started"
         self._closed = False
 
@@ -95,6 +96,16 @@ class Connection:
         if self._connected and not self._alive():
             return "the MQTT network thread is stuck"
         return self._problem
+
+    @property
+    def stopping(self) -> bool:
+        """`stop` was called."""
+        return self._stopping.is_set()
+
+    @property
+    def failures(self) -> int:
+        """Attempts to connect that failed and connections that broke, since the start."""
+        return self._failures
 
     def start(self) -> None:
         """Begin to connect in the background. Never fails for want of a broker."""
@@ -159,6 +170,7 @@ class Connection:
                 log.exception("internal error on the MQTT connection")
                 problem = "an internal error broke the MQTT connection (see the log)"
             held = self._connected and time.monotonic() - opened_seconds > HELD_SECONDS
+            self._failures += 1
             self._note(False, problem)
             if held:
                 self._backoff.succeeded()
@@ -206,10 +218,6 @@ class Connection:
     def _note(self, connected: bool, problem: str) -> None:
         if (connected, problem) == (self._connected, self._problem):
             return
-        if connected:
-            log.info("connected to the MQTT broker")
-        elif problem not in ("stopped", self._problem):
-            log.warning("no MQTT: %s; trying again", problem)
         self._connected = connected
         self._problem = problem
         self._changed()

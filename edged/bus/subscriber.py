@@ -47,8 +47,8 @@ class Subscriber:
         replay: bool = True,
     ) -> None:
         """client_id: empty draws a random one. session_expiry_seconds: above 0 the broker keeps what we miss while
-        away, for this long. patience_seconds: what entering the context waits for. replay: also hear what was
-        retained before.
+        away, for this long. patience_seconds: for how long entering the context tries again after a failure.
+        replay: also hear what was retained before.
         """
         self._settings = settings
         self._filters = filters
@@ -89,15 +89,18 @@ class Subscriber:
         """Send what was published, disconnect."""
         self._connection.stop(timeout_seconds)
 
-    def wait_ready(self, timeout_seconds: float) -> None:
-        """Wait until connected and subscribed. Raises BrokerError that says why it did not come to that."""
-        deadline = time.monotonic() + timeout_seconds
+    def wait_ready(self, patience_seconds: float) -> None:
+        """Wait until connected and subscribed; an attempt that is under way may always end (about ten seconds).
+
+        Raises BrokerError with the reason of the last failure once the patience is at its end; with none the first
+        failure is final.
+        """
+        deadline = time.monotonic() + patience_seconds
         with self._change:
             while not self.connected:
-                remaining = deadline - time.monotonic()
-                if remaining <= 0:
-                    raise BrokerError(self.problem or "the broker does not answer")
-                self._change.wait(min(remaining, 0.2))
+                if self._connection.failures and time.monotonic() >= deadline:
+                    raise BrokerError(self.problem or "the broker closed the connection")
+                self._change.wait(0.1)
             if self._refusals:
                 raise BrokerError(self._refusals[0])
 

@@ -1,0 +1,234 @@
+"""The topic contract as data: JSON Schemas and an AsyncAPI 3 document, made from the topic table and the models.
+
+Pure: `scripts/generate-docs` writes what these functions return, and the tests validate every published message
+against the same schemas.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from typing import Any
+
+import msgspec
+
+import edged
+from edged import events
+from edged.settings import Settings
+from edged.topics import ASPECTS, COMMANDS, NAME_PATTERN, TOPICS, Command, Response, Topic
+
+SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+CAMERA_PATTERN = f"^{NAME_PATTERN.pattern}$"
+CAPTURED_PROPERTY = "captured-monotonic-ns"
+
+# What `events.envelope` lays around the body of every event.
+_ENVELOPE: dict[str, dict[str, Any]] = {
+    "id": {"type": "string", "format": "uuid", "description": "UUIDv7; the same when a message is repeated"},
+    "at": {
+        "type": "string",
+        "format": "date-time",
+        "description": "When the deciding frame was captured: UTC, ISO 8601, milliseconds",
+    },
+    "camera": {"type": "string", "pattern": CAMERA_PATTERN},
+    "kind": {},
+    "seq": {"type": "integer", "minimum": 0, "description": "Counts this camera's events in one run of the daemon"},
+    "v": {"const": events.PAYLOAD_VERSION, "description": "Version of the payload's shape"},
+    "frame": {"type": "integer", "minimum": -1, "description": "The source's frame number; -1: no frame decided it"},
+    "at_ms": {"type": "number", "description": "Position in the stream"},
+}
+
+_FORMATS = {"since": "date-time", "at": "date-time"}
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """JSON Schema of every JSON payload by name: `event-blink`, `state-gaze`, `health`, `summary`, `command`, …"""
+    found = {f"event-{kind}": _event(model) for kind, model in zip(events.EVENT_KINDS, events.EVENT_TYPES, strict=True)}
+    found |= {f"state-{aspect}": _model(model) for aspect, model in ASPECTS.items()}
+    found |= {
+        "health": _model(events.HealthState),
+        "summary": _model(events.Summary),
+        "command": _model(Command),
+        "response": _model(Response),
+    }
+    return found
+
+
+def schema_of(topic: str, prefix: str = "edged") -> str | None:
+    """Name in `schemas()` of what a camera's topic carries; None if that is no JSON of ours."""
+    levels = topic.removeprefix(f"{prefix}/camera/").split("/")[1:]
+    match levels:
+        case ["event" | "state" as branch, leaf]:
+            return f"{branch}-{leaf}"
+        case ["health" | "summary" as name]:
+            return name
+        case ["command" | "response" as name, _]:
+            return name
+        case _:
+            return None
+
+
+def asyncapi() -> dict[str, Any]:
+    """The whole contract of one camera's daemon as an AsyncAPI 3.0 document."""
+    channels: dict[str, Any] = {}
+    operations: dict[str, Any] = {}
+    messages: dict[str, Any] = {}
+    for key, topic in TOPICS.items():
+        own = _messages(key, topic)
+        messages |= own
+        channels[key] = {
+            "address": "{prefix}/camera/{camera}/" + topic.name,
+            "description": topic.summary,
+            "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in own},
+            "parameters": _parameters(key, topic),
+        }
+        operations[("send-" if topic.direction == "out" else "receive-") + key] = _operation(key, topic, list(own))
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "edged: one camera",
+            "version": edged.__version__,
+            "description": (
+                "What the daemon of one camera publishes (`send`) and listens to (`receive`) over MQTT 5. "
+                "Consumers pass over fields and kinds they do not know: new ones may be added under the same `v`."
+            ),
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "channels": channels,
+        "operations": operations,
+        "components": {"messages": messages, "schemas": {name: _embedded(each) for name, each in schemas().items()}},
+    }
+
+
+def topic_rows() -> list[dict[str, str]]:
+    """The topic table for humans: topic, way, QoS, retained, payload, meaning."""
+    return [
+        {
+            "topic": f"…/{topic.name}",
+            "way": topic.direction,
+            "qos": str(topic.qos),
+            "retained": "yes" if topic.retain else "**refused**" if topic.retained_input_refused else "no",
+            "payload": topic.payload if isinstance(topic.payload, str) else "JSON",
+            "meaning": topic.summary,
+        }
+        for topic in TOPICS.values()
+    ]
+
+
+def field_rows(schema: dict[str, Any]) -> list[dict[str, str]]:
+    """The fields of a payload for humans, without those every event has: field and type."""
+    return [
+        {"field": name, "type": _type_words(each)}
+        for name, each in schema["properties"].items()
+        if not (name in _ENVELOPE and "id" in schema["properties"])
+    ]
+
+
+def _event(model: type[Any]) -> dict[str, Any]:
+    body = _model(model)
+    properties = {**copy.deepcopy(_ENVELOPE), **body["properties"]}
+    required = [*_ENVELOPE, *(name for name in body["properties"] if name not in _ENVELOPE)]
+    return {**body, "properties": properties, "required": required}
+
+
+def _model(model: type[Any]) -> dict[str, Any]:
+    (_,), components = msgspec.json.schema_components([model], ref_template="#/$defs/{name}")
+    schema: dict[str, Any] = components.pop(model.__name__)
+    # Python 3.13 takes the indentation out of docstrings, others do not.
+    schema["description"] = inspect.cleandoc(model.__doc__ or "")
+    for name, each in schema["properties"].items():
+        if each.get("type") == "string" and name in _FORMATS:
+            each["format"] = _FORMATS[name]
+    if components:
+        schema["$defs"] = components
+    return schema
+
+
+def _embedded(schema: dict[str, Any]) -> dict[str, Any]:
+    if "$defs" in schema:
+        raise ValueError(f"{schema['title']} refers to another model: give its schema a place in the document first")
+    return schema
+
+
+def _messages(key: str, topic: Topic) -> dict[str, Any]:
+    if key == "event":
+        return {f"event-{kind}": _message(f"event-{kind}", captured=True) for kind in events.EVENT_KINDS}
+    if key == "state":
+        return {f"state-{aspect}": _message(f"state-{aspect}") for aspect in ASPECTS}
+    if key == "availability":
+        payload = {"type": "string", "enum": ["online", "offline"]}
+        return {key: {"name": key, "contentType": "text/plain", "payload": payload}}
+    if isinstance(topic.payload, str):
+        return {key: {"name": key, "contentType": topic.payload, "payload": {}}}
+    return {key: _message(key)}
+
+
+def _message(name: str, *, captured: bool = False) -> dict[str, Any]:
+    message: dict[str, Any] = {"name": name, "payload": {"$ref": f"#/components/schemas/{name}"}}
+    if captured:
+        message["headers"] = {
+            "type": "object",
+            "description": "MQTT 5 user properties",
+            "properties": {
+                CAPTURED_PROPERTY: {
+                    "type": "string",
+                    "pattern": "^[0-9]+$",
+                    "description": "CLOCK_MONOTONIC of the deciding frame: means something on the same machine only",
+                }
+            },
+        }
+    return message
+
+
+def _parameters(key: str, topic: Topic) -> dict[str, Any]:
+    parameters: dict[str, Any] = {
+        "prefix": {"default": Settings().mqtt.prefix, "description": "`mqtt.prefix` of the settings"},
+        "camera": {"description": f"`camera` of the settings: {CAMERA_PATTERN}"},
+    }
+    if "{kind}" in topic.name:
+        parameters["kind"] = {"enum": list(events.EVENT_KINDS)}
+    if "{aspect}" in topic.name:
+        parameters["aspect"] = {"enum": list(ASPECTS)}
+    if "{name}" in topic.name:
+        parameters["name"] = {"enum": list(COMMANDS)} if key == "command" else {"enum": [*COMMANDS, "unknown"]}
+    return parameters
+
+
+def _operation(key: str, topic: Topic, messages: list[str]) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "action": "send" if topic.direction == "out" else "receive",
+        "channel": {"$ref": f"#/channels/{key}"},
+        "summary": topic.summary,
+        "messages": [{"$ref": f"#/channels/{key}/messages/{name}"} for name in messages],
+        "bindings": {"mqtt": {"qos": topic.qos, "retain": topic.retain, "bindingVersion": "0.2.0"}},
+    }
+    if topic.retained_input_refused:
+        operation["description"] = "A retained message is refused: the broker would repeat it with every connect."
+    if key == "command":
+        operation["reply"] = {
+            "channel": {"$ref": "#/channels/response"},
+            "messages": [{"$ref": "#/channels/response/messages/response"}],
+        }
+    return operation
+
+
+def _type_words(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return " · ".join(f"`{choice}`" for choice in schema["enum"])
+    if "anyOf" in schema:
+        return " or ".join(_type_words(each) for each in schema["anyOf"])
+    if schema.get("format") == "date-time":
+        return "UTC, ISO 8601"
+    if schema.get("type") == "array":
+        return f"list of {_type_words(schema['items'])}"
+    if schema.get("type") == "object":
+        values = schema.get("additionalProperties")
+        return f"object of {_type_words(values)}" if isinstance(values, dict) and values else "object"
+    words = {
+        "integer": "whole number",
+        "number": "number",
+        "boolean": "true or false",
+        "string": "text",
+        "null": "null",
+    }
+    return words.get(str(schema.get("type")), "anything")
