@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 
+import edged
 from edged.bus.outbox import MemoryOutbox, Outbox
 from edged.life import End, Life
 from edged.processes import Patience, ProcessSpec
@@ -63,6 +64,8 @@ class Daemon:
         if systemd.problem:
             log.warning("%s", systemd.problem)
         set_title(process_name(self._settings.camera))
+        mqtt = self._settings.mqtt
+        log.info("edged %s, camera %s, MQTT at %s:%d", edged.__version__, self._settings.camera, mqtt.host, mqtt.port)
         try:
             with self._signals():
                 while True:

@@ -16,6 +16,8 @@ STALL_SECONDS = 1.7
 # After the start, or after a child was replaced: a small board imports for this long.
 START_SECONDS = 30.0
 _MANY_IN_A_ROW = 3
+# A board at its limit must not tell of it every few seconds.
+_COOLED_CELSIUS = 3.0
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class ChildCondition:
 class Condition:
     """Everything the daemon knows at one moment. Durations in seconds; `None`: it never happened.
 
-    observed_ago: since the last observation came. started_ago: since the newest of the children was started.
+    observed_ago: since the last observation came. started_ago: since the newest of the children was started, or
+    since all were told to go on after a pause. hot: see `is_hot`.
     streaming_ago: since the camera began to stream.
     """
 
@@ -48,7 +51,7 @@ class Condition:
     observed_ago: float | None
     started_ago: float
     streaming_ago: float | None
-    temperature_celsius: float | None
+    hot: bool
     warm_celsius: float
     throttling: tuple[str, ...] | None
     bus_warnings: tuple[str, ...] = ()
@@ -70,6 +73,13 @@ def judge_health(condition: Condition) -> Verdict:
         status = "degraded"
     unique = dict.fromkeys([*reasons, *lesser])
     return Verdict(status, tuple(unique))
+
+
+def is_hot(temperature_celsius: float | None, warm_celsius: float, *, was_hot: bool) -> bool:
+    """Above the limit, and from then on until well below it."""
+    if temperature_celsius is None:
+        return False
+    return temperature_celsius > warm_celsius - (_COOLED_CELSIUS if was_hot else 0.0)
 
 
 def _pipeline(condition: Condition) -> tuple[HealthStatus, list[str]]:
@@ -118,7 +128,7 @@ def _degradations(condition: Condition) -> list[str]:
             for name in condition.inference.missing_models
         ]
         reasons += condition.inference.warnings
-    if condition.temperature_celsius is not None and condition.temperature_celsius > condition.warm_celsius:
+    if condition.hot:
         reasons.append(f"the board is hotter than {condition.warm_celsius:.0f} °C (cool it, or lower the frame rate)")
     if condition.throttling:
         cure = "a stronger power supply" if "under-voltage" in condition.throttling else "cooling"
@@ -133,7 +143,7 @@ def _camera_lost(report: CaptureReport) -> str:
 
 
 def _keeps_dying(child: ChildCondition) -> str:
-    if child.final:
+    if child.final and child.trouble:
         return child.trouble
     if child.in_a_row >= _MANY_IN_A_ROW:
         return f"{child.name} keeps failing: {child.trouble}; it is tried again after a pause (see the log)"

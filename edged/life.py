@@ -19,7 +19,7 @@ from edged.bus.bus import Bus
 from edged.bus.outbox import Outbox
 from edged.events import Happening, Health, HealthState, HealthStatus, iso_utc
 from edged.frames import FrameSlot
-from edged.health import ChildCondition, Condition, Verdict, judge_health
+from edged.health import ChildCondition, Condition, Verdict, is_hot, judge_health
 from edged.messages import CaptureReport, Failed, InferenceReport, Picture, TakePicture, Upward
 from edged.observations import Observation
 from edged.processes import Child, Loss, Patience, ProcessSpec, Supervisor
@@ -75,6 +75,7 @@ class Life:
         self._vitals = Vitals(now)
         self._capture: CaptureReport | None = None
         self._capture_at = now
+        self._begun_at = now
         self._inference: InferenceReport | None = None
         self._status: HealthStatus = "starting"
         self._told: tuple[object, ...] = ()
@@ -83,8 +84,8 @@ class Life:
         self._board_at = 0.0
         self._temperature: float | None = None
         self._throttling: list[str] | None = None
+        self._hot = False
         self._progress_at = 0.0
-        self._mqtt_problem = ""
 
     def run(self, wake_fd: int, on_wake: Callable[[], None]) -> End:
         """Live. on_wake is called on this thread whenever wake_fd is readable; it may call `end`."""
@@ -120,6 +121,9 @@ class Life:
         """Look again."""
         if self.paused:
             self.paused = False
+            # What the camera said before says nothing about now.
+            self._capture = None
+            self._begun_at = time.monotonic()
             self._supervisor.resume()
             self._review("resumed")
 
@@ -134,7 +138,7 @@ class Life:
 
     # What children say
 
-    def _heard(self, name: str, message: Upward) -> None:
+    def _heard(self, _name: str, message: Upward) -> None:
         now = time.monotonic()
         if isinstance(message, Observation):
             self._reporter.observed(message)
@@ -151,12 +155,15 @@ class Life:
             self._review("status")
         elif isinstance(message, Picture):
             self._desk.picture(message)
-        elif isinstance(message, Failed) or (name == "capture" and self._without_camera()):
-            # It got as far as knowing why there are no pictures, and tries again: that is all there is to do.
+        elif isinstance(message, Failed) or self._excused():
+            # It is known why nothing is observed, and it is tried again: that is all there is to do.
             self._progress(now)
 
-    def _without_camera(self) -> bool:
-        return self.paused or (self._capture is not None and self._capture.state in ("lost", "opening"))
+    def _excused(self) -> bool:
+        """There can be no observation, for a reason that health tells."""
+        if self.paused or (self._capture is not None and self._capture.state in ("lost", "opening")):
+            return True
+        return any(child.state == "waiting" for child in self._supervisor.children.values())
 
     def _camera(self, report: CaptureReport, now: float) -> None:
         before, self._capture = self._capture, report
@@ -204,6 +211,7 @@ class Life:
             self._board_at = now + _BOARD_SECONDS
             self._temperature = board.temperature_celsius()
             self._throttling = board.throttling()
+            self._hot = is_hot(self._temperature, self._settings.health.warm_celsius, was_hot=self._hot)
         if self._capture is not None and self._capture.state == "ended" and self._drained(now):
             self.end("source_ended")
         self._review("status")
@@ -262,9 +270,9 @@ class Life:
             capture=self._capture,
             inference=self._inference,
             observed_ago=None if observed_at is None else now - observed_at,
-            started_ago=now - max((child.started_at for child in children), default=now),
+            started_ago=now - max(self._begun_at, *(child.started_at for child in children)),
             streaming_ago=now - self._capture_at if streaming else None,
-            temperature_celsius=self._temperature,
+            hot=self._hot,
             warm_celsius=self._settings.health.warm_celsius,
             throttling=None if self._throttling is None else tuple(self._throttling),
             bus_warnings=tuple(self._bus.warnings),

@@ -248,31 +248,16 @@ class Supervisor:
         return True
 
     def _start(self, each: Child) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setblocking(False)
         try:
-            process = subprocess.Popen(
-                [
-                    *_interpreter(), "-m", "edged.child",
-                    each.name, each.spec.target, str(theirs.fileno()), str(self._slot.fd), str(os.getpid()),
-                ],
-                pass_fds=(theirs.fileno(), self._slot.fd),
-                env=child_environment(os.environ),
-                stdin=subprocess.DEVNULL,
-                # Ctrl-C in a terminal is for the daemon, which ends its children in order.
-                start_new_session=True,
-            )  # fmt: skip
+            process, ours, exit_fd = self._spawn(each)
         except OSError as error:
-            ours.close()
             self._count_loss(each, "process_died", f"{each.name} cannot be started: {error.strerror}", final=False)
             return
-        finally:
-            theirs.close()
         now = time.monotonic()
         each._process = process
         each._link = ours
+        each._exit_fd = exit_fd
         each._failed = None
-        each._exit_fd = os.pidfd_open(process.pid)
         each.pid = process.pid
         each.state = "starting"
         each.since = each.started_at = each._heard_at = now
@@ -285,6 +270,32 @@ class Supervisor:
         if self._paused:
             self._post(each, messages.encode(Pause()))
         log.debug("%s started as process %d", each.name, process.pid)
+
+    def _spawn(self, each: Child) -> tuple[subprocess.Popen[bytes], socket.socket, int]:
+        """A new process, our end of its link and its exit descriptor. Raises OSError, with nothing left behind."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        process: subprocess.Popen[bytes] | None = None
+        with theirs:
+            try:
+                process = subprocess.Popen(
+                    [
+                        *_interpreter(), "-m", "edged.child",
+                        each.name, each.spec.target, str(theirs.fileno()), str(self._slot.fd), str(os.getpid()),
+                    ],
+                    pass_fds=(theirs.fileno(), self._slot.fd),
+                    env=child_environment(os.environ),
+                    stdin=subprocess.DEVNULL,
+                    # Ctrl-C in a terminal is for the daemon, which ends its children in order.
+                    start_new_session=True,
+                )  # fmt: skip
+                return process, ours, os.pidfd_open(process.pid)
+            except OSError:
+                ours.close()
+                if process is not None:
+                    process.kill()
+                    process.wait()
+                raise
 
     def _read(self, each: Child, limit: int = 64) -> None:
         """Take in what a child said, a bounded amount, so that a chatty one does not starve the other."""

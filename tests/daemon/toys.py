@@ -1,7 +1,7 @@
 """Children for the daemon's tests: a camera and a pipeline of toys that speak the real protocol.
 
 `capture.source` names a folder of small files, the strings that move the puppets: `camera` holds `streaming`, a reason why
-the camera is lost, or `ended`; `faces` the number of faces; `inference` may hold `dies` or `hopeless`.
+the camera is lost, or `ended`; `faces` the number of faces; `inference` may hold `dies`, `hopeless`, `blind` or `idles`.
 """
 
 from __future__ import annotations
@@ -81,6 +81,8 @@ def inference(link: ChildLink, slot: FrameSlot, settings: Settings) -> None:
         if stamp is None:
             continue
         last = stamp.sequence
+        if habit == "idles":
+            continue
         faces = tuple(
             Face(track, Box(10, 10, 30, 30), 0.9, 0.0, 0.0, 0.0, Pair(0.3, 0.3), Pair(1.0, 1.0), Pair(1.0, 1.0))
             for track in range(1, int(string(settings, "faces", "0")) + 1)
