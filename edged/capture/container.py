@@ -71,7 +71,7 @@ def _track_rotation(file: BinaryIO, start: int, end: int) -> int:
         file.seek(payload)
         header = file.read(stop - payload)
         matrix = 52 if header[0] == 1 else 40  # version 1 has 64-bit times
-        a, b, _, c, d, _ = struct.unpack_from(">6i", header, matrix)
+        a, b, _, _, d, _ = struct.unpack_from(">6i", header, matrix)
         # The picture's x axis (a, b) in screen coordinates, y downwards: its angle is the clockwise turn.
         if abs(b) > abs(a):
             return 90 if b > 0 else 270

@@ -88,7 +88,7 @@ class Shaper:
             cv2.flip(part, 0 if mirror else -1, into)
         elif mirror:
             cv2.flip(part, 1, into)
-        elif keep or part.base is not None and not part.flags.c_contiguous:
+        elif keep or (part.base is not None and not part.flags.c_contiguous):
             np.copyto(into, part)
         else:
             return part

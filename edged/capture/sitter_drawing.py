@@ -30,6 +30,7 @@ _IRIS_TRAVEL = 20.0
 # Features sit this far in front of the axis the head turns about, in the same units.
 _FEATURE_DEPTH = 62.0
 _NOISE_PICTURES = 6
+_FAINT_NOISE = 4.0
 _LID_STEPS = 40
 _IRIS_STEPS = 3.0  # per unit
 _SUBPIXELS = 8.0
@@ -97,7 +98,6 @@ class SitterPainter:
         noise = self._noise_pictures(truth.noise)
         # A fixed but irregular order, so that the noise does not beat with anything.
         index = (frame * 2654435761 >> 7) % len(noise)
-        # The pictures hold noise + offset and the drawing was made darker by as much: one unsigned addition.
         return cv2.add(self._picture, noise[index], self._noisy)  # type: ignore[return-value]
 
     def _key(self, truth: Truth) -> Hashable:
@@ -129,7 +129,7 @@ class SitterPainter:
         )
 
     def _paint_still(self, truth: Truth) -> Image:
-        """The picture without noise, darker by the noise's offset."""
+        """The picture without noise, darker by the noise's offset where that shows."""
         if truth.in_view:
             picture = self._scene_with_body(truth)
             np.copyto(self._drawn, picture)
@@ -138,16 +138,12 @@ class SitterPainter:
         else:
             picture = self._backdrop
         light = round(truth.light * 100) / 100
-        offset = _noise_offset(truth.noise)
+        # Noise is added as positive numbers; more than a trace of it would brighten the picture.
+        offset = _noise_offset(truth.noise) if truth.noise > _FAINT_NOISE else 0
         if light == 1 and not offset:
             return picture
-        if light == 1:
-            return cv2.subtract(picture, (offset, offset, offset, 0), self._lit)  # type: ignore[return-value]
-        return cv2.convertScaleAbs(picture, self._lit, light, 0) if not offset else self._dimmed(picture, light, offset)  # type: ignore[return-value]
-
-    def _dimmed(self, picture: Image, light: float, offset: int) -> Image:
-        cv2.multiply(picture, (light, light, light, 0), self._lit)
-        return cv2.subtract(self._lit, (offset, offset, offset, 0), self._lit)  # type: ignore[return-value]
+        # |light * picture - offset|: only the few levels below the offset fold back, unseen under such noise.
+        return cv2.convertScaleAbs(picture, self._lit, light, -offset)  # type: ignore[return-value]
 
     def _scene_with_body(self, truth: Truth) -> Image:
         x, y, width, _ = self._place(truth)

@@ -14,13 +14,14 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from typing import TypeAlias
 
     from numpy.typing import NDArray
 
     from edged.capture.source import Image
 
-    Points = Sequence[tuple[float, float]] | NDArray[np.float64]
+    Points: TypeAlias = Sequence[tuple[float, float]] | NDArray[np.float64]
     Colour = tuple[int, int, int]
     Field = NDArray[np.float32]
 
@@ -69,7 +70,7 @@ class _Canvas:
     def polygon(self, points: Points, colour: Colour) -> None:
         fixed = [self._fixed(points)]
         cv2.fillPoly(self._colour, fixed, colour, cv2.LINE_8, _SHIFT)
-        cv2.fillPoly(self._opaque, fixed, 255, cv2.LINE_8, _SHIFT)  # type: ignore[call-overload]
+        cv2.fillPoly(self._opaque, fixed, 255, cv2.LINE_8, _SHIFT)
 
     def ellipse(self, x: float, y: float, across: float, down: float, colour: Colour, angle: float = 0.0) -> None:
         self.polygon(_ellipse(x, y, across, down, angle), colour)
@@ -78,7 +79,7 @@ class _Canvas:
         fixed = [self._fixed(points)]
         thickness = max(1, round(width * self._scale))
         cv2.polylines(self._colour, fixed, False, colour, thickness, cv2.LINE_8, _SHIFT)
-        cv2.polylines(self._opaque, fixed, False, 255, thickness, cv2.LINE_8, _SHIFT)  # type: ignore[call-overload]
+        cv2.polylines(self._opaque, fixed, False, 255, thickness, cv2.LINE_8, _SHIFT)
 
     def within(self, points: Points) -> _Canvas:
         """A canvas of the same size on which to draw what only shows inside an outline; see `paste`."""
@@ -87,12 +88,12 @@ class _Canvas:
         inner._centre, inner._detail, inner._scale = self._centre, self._detail, self._scale
         inner._colour = self._colour.copy()
         inner._opaque = np.zeros_like(self._opaque)
-        cv2.fillPoly(inner._opaque, [self._fixed(points)], 255, cv2.LINE_8, _SHIFT)  # type: ignore[call-overload]
+        cv2.fillPoly(inner._opaque, [self._fixed(points)], 255, cv2.LINE_8, _SHIFT)
         return inner
 
     def paste(self, inner: _Canvas, outline: Points) -> None:
         mask = np.zeros_like(self._opaque)
-        cv2.fillPoly(mask, [self._fixed(outline)], 255, cv2.LINE_8, _SHIFT)  # type: ignore[call-overload]
+        cv2.fillPoly(mask, [self._fixed(outline)], 255, cv2.LINE_8, _SHIFT)
         cv2.copyTo(inner._colour, mask, self._colour)
         np.maximum(self._opaque, mask, out=self._opaque)
 
@@ -110,7 +111,7 @@ class _Canvas:
         less = max(1.0, sigma / 4)
         small = np.zeros((math.ceil(tall / less), math.ceil(wide / less)), np.float32)
         inside = np.round((fixed - (left, top)) / less * (1 << _SHIFT)).astype(np.int32)
-        cv2.fillPoly(small, [inside], strength, cv2.LINE_8, _SHIFT)  # type: ignore[call-overload]
+        cv2.fillPoly(small, [inside], strength, cv2.LINE_8, _SHIFT)
         soft = 1 - cv2.GaussianBlur(small, (0, 0), sigma / less)
         soft = cv2.resize(soft, (wide * _LARGER, tall * _LARGER), interpolation=cv2.INTER_LINEAR)
         factor = cv2.cvtColor(soft, cv2.COLOR_GRAY2BGR)
@@ -155,7 +156,7 @@ class Portrait:
         upper, lower = _lids(lid, iris_y)
         widest, _ = _lids(1.1, 0.0)
         opening = np.concatenate((upper, lower[::-1]))
-        fold = widest[2:-2] - (0.0, 4.5)
+        fold = widest[2:-2] - np.array((0.0, 4.5))
         canvas.polygon(np.concatenate((widest, lower[::-1])), _LID)
         canvas.line(fold, _SKIN_DARK, 1.6)
         if lid > 0.04:
@@ -169,7 +170,7 @@ class Portrait:
             ball.ellipse(x - 2.8, y - 3.0, 1.9, 1.9, (250, 250, 250))
             # The upper lid throws a shadow on the eyeball.
             if lid > 0.5:
-                ball.line(upper + (0.0, 1.5), (176, 184, 192), 2.0)
+                ball.line(upper + np.array((0.0, 1.5)), (176, 184, 192), 2.0)
             canvas.paste(ball, opening)
         canvas.line(lower, (104, 128, 168), 1.1)
         canvas.line(upper, _LASH, 2.7)
@@ -200,7 +201,7 @@ def _rounded(points: Points, times: int = 3) -> Points:
     outline = [(float(x), float(y)) for x, y in points]
     for _ in range(times):
         cut = []
-        for (x0, y0), (x1, y1) in zip(outline, outline[1:] + outline[:1]):
+        for (x0, y0), (x1, y1) in zip(outline, outline[1:] + outline[:1], strict=True):
             cut += [(0.75 * x0 + 0.25 * x1, 0.75 * y0 + 0.25 * y1), (0.25 * x0 + 0.75 * x1, 0.25 * y0 + 0.75 * y1)]
         outline = cut
     return outline
@@ -314,15 +315,15 @@ def _curve(*controls: tuple[float, float]) -> list[tuple[float, float]]:
     return [(float(x), float(y)) for x, y in points]
 
 
-def _layer(draw: object, detail: float) -> Image:
+def _layer(draw: Callable[[_Canvas], None], detail: float) -> Image:
     canvas = _Canvas(*_HEAD_SIZE, _HEAD_CENTRE, detail)
-    draw(canvas)  # type: ignore[operator]
+    draw(canvas)
     picture = canvas.picture()
     if draw is _draw_features:
         # The patch of skin under the features fades into the skull's own shading.
         inner = np.zeros(picture.shape[:2], np.float32)
         outline = (np.asarray(_face_outline(-38)) + _HEAD_CENTRE) * detail
-        cv2.fillPoly(inner, [np.round(outline).astype(np.int32)], 1.0)  # type: ignore[call-overload]
+        cv2.fillPoly(inner, [np.round(outline).astype(np.int32)], 1.0)
         fade = cv2.GaussianBlur(inner, (0, 0), 7 * detail)[..., None]
         picture = (picture * fade).round().astype(np.uint8)
     return picture
@@ -394,4 +395,4 @@ def backdrop(width: int, height: int) -> Image:
                         ((wide * 0.09 + tip[0]) / 2 + 8, 146), (wide * 0.09 + 3, 176)], (84, 128, 88))  # fmt: skip
     canvas.polygon([(wide * 0.05, 172), (wide * 0.13, 172), (wide * 0.12, 204), (wide * 0.06, 204)], (72, 104, 156))
     picture = canvas.picture()[..., :3]
-    return cv2.GaussianBlur(np.ascontiguousarray(picture), (0, 0), max(0.8, 2.2 / units))[:height, :width].copy()
+    return cv2.GaussianBlur(np.ascontiguousarray(picture), (0, 0), max(0.8, 2.2 / units))  # type: ignore[return-value]

@@ -287,7 +287,7 @@ class Script:
         ends = [at for at, _ in runs[1:]] + [loops * self.duration_seconds]
         return [
             _happened(kind, name, begin, end, rate)
-            for (begin, name), end in zip(runs, ends)
+            for (begin, name), end in zip(runs, ends, strict=True)
             # Nobody at the very start is no departure.
             if name is not None and not (kind == "presence" and name == "left" and begin == 0)
         ]
