@@ -50,7 +50,7 @@ def test_texts_become_what_the_setting_is() -> None:
     }
     loaded = load_with_origins(None, {}, environment)
     settings = loaded.settings
-    assert settings.capture.crop == (0, 0, 1, 0.5)
+    assert list(settings.capture.crop) == [0, 0, 1, 0.5]
     assert settings.capture.rotate_degrees == 90
     assert settings.capture.loop is False
     assert settings.stream.landmarks is True

@@ -1,0 +1,150 @@
+"""The command line as a whole: help, errors, exit statuses, and what is not imported."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from edged.cli.application import COMMANDS
+from tests.cli.edged_command import REPOSITORY, edged
+
+HEAVY = {"numpy", "cv2", "ai_edge_litert", "mediapipe", "paho"}
+
+
+def imported_by(*arguments: str) -> set[str]:
+    """Top-level modules that a command line imports, from Python's own account."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "edged", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=REPOSITORY,
+        timeout=60,
+    )
+    return {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines() if "|" in line}
+
+
+def test_help_lists_every_command_with_its_sentence() -> None:
+    done = edged("--help")
+    assert done.returncode == 0
+    for name, sentence in COMMANDS.items():
+        assert f"{name} " in done.stdout
+        assert sentence in done.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_every_command_reads_well(name: str) -> None:
+    done = edged(name, "--help")
+    assert done.returncode == 0, done.stderr
+    assert f"Usage: edged {name}" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_help_and_light_commands_import_nothing_heavy() -> None:
+    assert not imported_by("--help") & HEAVY
+    assert not imported_by("run", "--help") & (HEAVY - {"paho"})
+    assert not imported_by("models", "list") & HEAVY
+    assert not imported_by("config", "show") & HEAVY
+
+
+def test_without_arguments_help_is_shown_and_the_status_is_that_of_wrong_usage() -> None:
+    done = edged()
+    assert "Commands" in done.stdout + done.stderr
+    assert done.returncode == 2
+
+
+def test_the_version() -> None:
+    done = edged("--version")
+    assert done.returncode == 0
+    assert done.stdout.startswith("edged 0.")
+
+
+def test_an_unknown_command_names_the_one_that_was_meant() -> None:
+    done = edged("wacth")
+    assert done.returncode == 2
+    assert "Did you mean 'watch'?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_error_is_one_sentence_on_standard_error_and_its_status() -> None:
+    done = edged("config", "check", "/nowhere.toml")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == "edged: /nowhere.toml: file: does not exist (check the path)\n"
+    done = edged("models", "pull", "iris_landmrk")
+    assert done.returncode == 4
+    assert done.stderr.count("\n") == 1
+    assert "did you mean iris_landmark?" in done.stderr
+
+
+def test_a_closed_pipe_ends_without_a_traceback() -> None:
+    command = f"{sys.executable} -m edged config schema | head -1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, cwd=REPOSITORY)
+    assert done.stdout == "{\n"
+    assert "Traceback" not in done.stderr
+
+
+def test_shell_completion_knows_the_commands() -> None:
+    environment = {"_EDGED_COMPLETE": "complete_bash", "COMP_WORDS": "edged mo", "COMP_CWORD": "1"}
+    assert edged(environment=environment).stdout.split() == ["models"]
+
+
+def test_ctrl_c_in_a_terminal_ends_with_130_and_no_traceback() -> None:
+    """At any moment of the start: also while libraries are still being loaded."""
+    for delay_seconds in (0.05, 0.2, 0.5):
+        master, slave = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-c", _SLOW_COMMAND],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            cwd=REPOSITORY,
+            start_new_session=True,
+        )
+        os.close(slave)
+        try:
+            _await_word(master, b"begun")
+            time.sleep(delay_seconds)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=20) == 130
+            rest = b""
+            while select.select([master], [], [], 0)[0]:
+                try:
+                    block = os.read(master, 65536)
+                except OSError:
+                    break
+                rest += block
+            assert b"Traceback" not in rest
+        finally:
+            os.close(master)
+            process.kill()
+            process.wait()
+
+
+# A command that never ends, put into the table of commands.
+_SLOW_COMMAND = """
+import sys, time, types
+slow = types.ModuleType("edged.cli.judge")
+def judge():
+    while True:
+        time.sleep(0.05)
+slow.judge = judge
+sys.modules["edged.cli.judge"] = slow
+from edged.cli import main
+print("begun", flush=True)
+main(["judge"])
+"""
+
+
+def _await_word(master: int, word: bytes) -> None:
+    seen = b""
+    while word not in seen:
+        assert select.select([master], [], [], 20)[0], "the process says nothing"
+        seen += os.read(master, 65536)

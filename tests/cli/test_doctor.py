@@ -1,0 +1,112 @@
+"""`edged doctor`: each line ok, or the problem and its cure."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edged.bus.private_broker import PrivateBroker, find_mosquitto
+from edged.configuration import load
+from edged.doctor import Finding, examine
+from edged.errors import BrokerError
+from edged.settings import Settings
+from tests.cli.edged_command import edged
+
+
+@pytest.fixture
+def broker() -> Iterator[PrivateBroker]:
+    try:
+        find_mosquitto()
+    except BrokerError as error:
+        pytest.skip(str(error))
+    with PrivateBroker() as running:
+        yield running
+
+
+def findings(settings: Settings, root: Path = Path("/")) -> dict[str, Finding]:
+    return {finding.name: finding for finding in examine(settings, root)}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_a_machine_where_all_is_well(broker: PrivateBroker, models_directory: Path) -> None:
+    settings = {"mqtt.host": broker.host, "mqtt.port": str(broker.port)}
+    arguments = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
+    done = edged("doctor", "--source", "sitter:", "--json", *arguments)
+    found = {one["name"]: one for one in json.loads(done.stdout)}
+    ours = ("python", "frame memory", "shared memory", "camera", "models", "runtime", "broker", "disk")
+    assert {name: found[name]["what"] for name in ours if not found[name]["ok"]} == {}
+    assert "a picture of 640×480" in found["camera"]["what"]
+    assert "runs in" in found["runtime"]["what"]
+    assert "temperature" in found
+    assert "throttling" in found
+    assert done.returncode == (0 if all(one["ok"] for one in found.values()) else 1)
+    assert done.stderr == ""
+
+
+def test_every_problem_has_a_cure_and_the_status_is_1(tmp_path: Path) -> None:
+    done = edged(
+        "doctor",
+        *("--source", "/dev/video97", "--set", f"mqtt.port={free_port()}", "--set", f"models.directory={tmp_path}"),
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    problems = [line.split()[1] for line in lines if line.startswith("problem")]
+    assert {"camera", "models", "broker"} <= set(problems)
+    for number, line in enumerate(lines):
+        if line.startswith("problem"):
+            assert lines[number + 1].startswith("        cure ")
+    assert "edged models pull" in done.stdout
+
+
+def test_a_password_in_the_cameras_address_is_not_repeated() -> None:
+    settings = load(
+        None, {"capture.source": f"rtsp://user:geheim@127.0.0.1:{free_port()}/1", "mqtt.port": free_port()}, {}
+    )
+    found = findings(settings)["camera"]
+    assert not found.ok
+    assert "geheim" not in found.what + found.cure
+
+
+def test_a_camera_driver_that_crashes_is_a_finding(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    crashing = tmp_path / "python"
+    crashing.write_text("#!/bin/sh\nkill -SEGV $$\n")
+    crashing.chmod(0o755)
+    monkeypatch.setattr("edged.doctor.sys.executable", str(crashing))
+    found = findings(load(None, {"mqtt.port": free_port()}, {}))["camera"]
+    assert found.what == "crashed with SIGSEGV"
+
+
+def test_a_closed_device_names_its_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dev/shm").mkdir(parents=True)
+    (tmp_path / "dev/video0").touch(mode=0o000)
+    monkeypatch.setattr(os, "access", lambda *_: False)  # as for anybody but root, who may run this
+    settings = load(None, {"capture.source": "sitter:", "mqtt.port": free_port()}, {})
+    found = findings(settings, tmp_path)["permissions"]
+    assert not found.ok
+    assert "may not open" in found.what
+    assert found.cure.startswith("sudo ")
+
+
+def test_heat_and_throttling_are_problems(tmp_path: Path) -> None:
+    zone = tmp_path / "sys/class/thermal/thermal_zone0"
+    zone.mkdir(parents=True)
+    (zone / "temp").write_text("85000\n")
+    firmware = tmp_path / "sys/devices/platform/soc/soc:firmware"
+    firmware.mkdir(parents=True)
+    (firmware / "get_throttled").write_text("5\n")
+    (tmp_path / "dev/shm").mkdir(parents=True)
+    found = findings(load(None, {"capture.source": "sitter:", "mqtt.port": free_port()}, {}), tmp_path)
+    assert found["temperature"].what == "85 °C, above 80 °C"
+    assert found["throttling"].what == "under-voltage, throttled"
+    assert found["throttling"].cure == "use the board's own power supply"
