@@ -36,6 +36,9 @@ from edged.settings import Settings
 
 log = logging.getLogger(__name__)
 
+# A child may take long over a read, but one that somebody stopped does nothing any more.
+_STOPPED_SECONDS = 1.0
+
 
 @dataclass(frozen=True)
 class ProcessSpec:
@@ -170,6 +173,8 @@ class Supervisor:
                 due.append(each.restart_at)
             elif each.alive:
                 due.append(each._heard_at + each._budget_seconds)
+                # Looking whether it was stopped starts once it is silent, and is not worth a wake-up of its own.
+                due.append(max(now + 0.5, each._heard_at + _STOPPED_SECONDS))
                 if each.last_loss is not None:
                     due.append(max(now + 0.05, each.started_at + self._patience.well))
         return max(0.0, min(due) - time.monotonic())
@@ -180,6 +185,8 @@ class Supervisor:
             self._read(each)  # we may be the late ones: what it said waits in the socket
             if each.overdue(now):
                 self._hung(each, now)
+        elif each.alive and now >= each._heard_at + _STOPPED_SECONDS and _is_stopped(each):
+            self._hung(each, now)
         elif each.last_loss is not None and each.state == "running" and now - each.started_at >= self._patience.well:
             each.last_loss = None
             each.in_a_row = 0
@@ -350,6 +357,10 @@ class Supervisor:
 
     def _hung(self, each: Child, now: float) -> None:
         silent = now - each._heard_at
+        if _is_stopped(each):
+            self._kill(each)
+            self._lost(each, "process_hung", f"{each.name} was stopped (SIGSTOP) for {silent:.1f} s", final=False)
+            return
         during = f" while {each.doing}" if each.doing else (" since its start" if each.state == "starting" else "")
         self._kill(each)
         self._lost(each, "process_hung", f"{each.name} was silent for {silent:.1f} s{during}", final=False)
@@ -412,6 +423,16 @@ class Supervisor:
             log.error("%s (process %d) does not die: stuck in the kernel?", each.name, each._process.pid)
         each._process = None
         each.pid = None
+
+
+def _is_stopped(each: Child) -> bool:
+    """It was sent SIGSTOP or the like: no budget is meant for that."""
+    if each.pid is None:
+        return False
+    try:
+        return os.waitid(os.P_PID, each.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return False
 
 
 def _obituary(name: str, status: int) -> str:

@@ -127,8 +127,16 @@ def test_a_stopped_child_is_replaced(stage: Setting) -> None:
     os.kill(first, signal.SIGSTOP)
     play.until(lambda: play.losses and play.running("one"))
     assert play.losses[0].cause == "process_hung"
-    assert "while working" in play.losses[0].reason
+    assert "was stopped (SIGSTOP)" in play.losses[0].reason
     assert not alive(first)
+
+
+def test_a_stopped_child_is_not_given_the_time_it_asked_for(stage: Setting) -> None:
+    play = stage(one="stubborn")
+    play.until(lambda: play.supervisor.children["one"].doing == "sulking")
+    os.kill(play.pid("one"), signal.SIGSTOP)
+    play.until(lambda: play.losses, seconds=20)
+    assert play.losses[0].cause == "process_hung"
 
 
 def test_a_hanging_child_is_replaced_by_its_own_budget(stage: Setting) -> None:
