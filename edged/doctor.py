@@ -33,7 +33,7 @@ from edged.settings import Settings
 from edged.topics import camera_topic
 
 PROBE_SECONDS = 20.0
-BROKER_SECONDS = 6.0
+BROKER_SECONDS = 3.0
 # Room for a pull: the wheel, and the models unpacked.
 FREE_BYTES = 100_000_000
 

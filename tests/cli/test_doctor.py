@@ -18,6 +18,12 @@ from edged.settings import Settings
 from tests.cli.edged_command import edged
 
 
+@pytest.fixture(autouse=True)
+def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most of these tests have no broker and need not wait for one."""
+    monkeypatch.setattr("edged.doctor.BROKER_SECONDS", 0.3)
+
+
 @pytest.fixture
 def broker() -> Iterator[PrivateBroker]:
     try:
