@@ -6,6 +6,7 @@ told by a timer.
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import random
 import time
@@ -56,6 +57,13 @@ class Link(Protocol):
 
 class _Interrupted(Exception):  # not an error: pause or stop came while a source slept
     """Leaves a source's read so that the loop can look at what came."""
+
+
+def _return_memory() -> None:
+    """Opening needs memory that reading does not; glibc keeps what it once had unless told otherwise (malloc_trim(3))."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:  # musl has none
+        trim(0)
 
 
 class Backoff:
@@ -160,6 +168,7 @@ class CaptureLoop:
             if first:
                 first = False
                 self._lost = ""
+                _return_memory()
                 self._report("streaming", self._source.description, reopened=self._opened_times - 1)
             if time.monotonic() - began > _STEADY_SECONDS:
                 self._backoff.reset()

@@ -61,6 +61,7 @@ class SitterSource:
         size = (settings.width, settings.height)
         if self._painter is None:
             self._painter = SitterPainter(*size, self._script.seed)
+            self._painter.prepare(self._script.truth_at(0.0).width, self._script.noise)
         self.frame_count = None if settings.loop else max(1, round(self._script.duration_seconds * self._rate))
         self._began_ns = None
         self._next_frame = 0

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _IRIS_TRAVEL = 20.0
 # Features sit this far in front of the axis the head turns about, in the same units.
 _FEATURE_DEPTH = 62.0
-_NOISE_PICTURES = 6
+_NOISE_PICTURES = 4
 _FAINT_NOISE = 4.0
 _LID_STEPS = 40
 _IRIS_STEPS = 3.0  # per unit
@@ -71,8 +71,8 @@ class SitterPainter:
         self._seed = seed
         self._backdrop = portrait.backdrop(width, height)
         self._levels: dict[float, portrait.Portrait] = {}
-        self._heads = _Remembered(24)
-        self._eyes = _Remembered(600)
+        self._heads = _Remembered(12)
+        self._eyes = _Remembered(200)
         self._body: portrait.Body | None = None
         self._scaled_body: tuple[int, Image, Image] | None = None
         self._noise: dict[float, list[Image]] = {}
@@ -86,6 +86,13 @@ class SitterPainter:
         self._lit = np.empty_like(self._backdrop)
         self._noisy = np.empty_like(self._backdrop)
         self._warped = np.empty((0, 0, 4), np.uint8)
+
+    def prepare(self, face_width: float, noise: float) -> None:
+        """Draw beforehand what a face of this width (fraction of the picture's) and this noise will need."""
+        self._level(face_width * self._width)
+        self._body = self._body or portrait.Body()
+        if noise:
+            self._noise_pictures(noise)
 
     def paint(self, truth: Truth, frame: int) -> Image:
         """The picture (uint8, height x width x 3, BGR) of the truth; overwritten by the next call."""
@@ -153,8 +160,7 @@ class SitterPainter:
         top = round(y / _SUBPIXELS + portrait.BODY_TOP * scale)
         key = (left, top, width)
         if key != self._scene_key:
-            if self._body is None:
-                self._body = portrait.Body()
+            self._body = self._body or portrait.Body()
             if self._scaled_body is None or self._scaled_body[0] != width:
                 self._scaled_body = (width, *self._body.scaled(scale))
             _, body, opaque = self._scaled_body
@@ -167,13 +173,9 @@ class SitterPainter:
     def _put_head(self, picture: Image, truth: Truth) -> None:
         x8, y8, width4, roll8 = self._place(truth)
         face_width = width4 / 4
-        # Half-size drawings for small faces: warping a large one down would skip pixels.
-        detail = 1.35 if face_width > 130 else 0.7
-        level = self._levels.get(detail)
-        if level is None:
-            level = self._levels[detail] = portrait.Portrait(detail)
+        level = self._level(face_width)
         head = self._head_with_eyes(level, truth)
-        scale = face_width / portrait.FACE_WIDTH / detail
+        scale = face_width / portrait.FACE_WIDTH / level.detail
         # The sitter's left shoulder is at the viewer's right: a positive roll turns the picture clockwise.
         angle = math.radians(roll8 / 8)
         a, b = scale * math.cos(angle), scale * math.sin(angle)
@@ -197,6 +199,14 @@ class SitterPainter:
         behind = cv2.cvtColor(cv2.bitwise_not(cv2.extractChannel(self._warped, 3)), cv2.COLOR_GRAY2BGR)
         cv2.multiply(region, behind, region, 1 / 255)
         cv2.add(region, cv2.cvtColor(self._warped, cv2.COLOR_BGRA2BGR), region)
+
+    def _level(self, face_width: float) -> portrait.Portrait:
+        """Half-size drawings for small faces: warping a large one down would skip pixels."""
+        detail = 1.2 if face_width > 120 else 0.6
+        level = self._levels.get(detail)
+        if level is None:
+            level = self._levels[detail] = portrait.Portrait(detail)
+        return level
 
     def _head_with_eyes(self, level: portrait.Portrait, truth: Truth) -> Image:
         yaw, pitch = self._turn(truth)

@@ -1,7 +1,7 @@
 """The parts the sitter is made of, each drawn once: backdrop, body, skull, features, and eyes on demand.
 
 Coordinates are units of the face: it is 180 units across, the origin is between nose and eyes, x grows to the
-viewer's right, y down. Shapes are drawn three times too large and shrunk, which smooths their edges; shadows
+viewer's right, y down. Shapes are drawn two or three times too large and shrunk, which smooths their edges; shadows
 are blurred shapes. Colours are BGR. Pictures with opacity are premultiplied BGRA.
 """
 
@@ -31,7 +31,6 @@ BODY_CENTRE_X = 220.0
 _BODY_SIZE = (440, 420)
 _HEAD_SIZE = (256, 324)
 _HEAD_CENTRE = (128.0, 180.0)
-_LARGER = 3
 _SHIFT = 4  # fraction bits of OpenCV's drawing coordinates
 
 EYE_X, EYE_Y = 36.0, -16.0
@@ -53,13 +52,15 @@ _SWEATER: Colour = (122, 98, 52)
 
 
 class _Canvas:
-    """Shapes at three times the size, then shrunk to premultiplied BGRA."""
+    """Shapes drawn too large, then shrunk to premultiplied BGRA."""
 
-    def __init__(self, width: float, height: float, centre: tuple[float, float], detail: float) -> None:
+    def __init__(
+        self, width: float, height: float, centre: tuple[float, float], detail: float, larger: int = 2
+    ) -> None:
         self.width, self.height = round(width * detail), round(height * detail)
-        self._centre, self._detail = centre, detail
-        self._scale = detail * _LARGER
-        shape = (self.height * _LARGER, self.width * _LARGER)
+        self._centre, self._detail, self._larger = centre, detail, larger
+        self._scale = detail * larger
+        shape = (self.height * larger, self.width * larger)
         self._colour = np.zeros((*shape, 3), np.uint8)
         self._opaque = np.zeros(shape, np.uint8)
 
@@ -86,6 +87,7 @@ class _Canvas:
         inner = _Canvas.__new__(_Canvas)
         inner.width, inner.height = self.width, self.height
         inner._centre, inner._detail, inner._scale = self._centre, self._detail, self._scale
+        inner._larger = self._larger
         inner._colour = self._colour.copy()
         inner._opaque = np.zeros_like(self._opaque)
         cv2.fillPoly(inner._opaque, [self._fixed(points)], 255, cv2.LINE_8, _SHIFT)
@@ -113,9 +115,10 @@ class _Canvas:
         inside = np.round((fixed - (left, top)) / less * (1 << _SHIFT)).astype(np.int32)
         cv2.fillPoly(small, [inside], strength, cv2.LINE_8, _SHIFT)
         soft = 1 - cv2.GaussianBlur(small, (0, 0), sigma / less)
-        soft = cv2.resize(soft, (wide * _LARGER, tall * _LARGER), interpolation=cv2.INTER_LINEAR)
+        larger = self._larger
+        soft = cv2.resize(soft, (wide * larger, tall * larger), interpolation=cv2.INTER_LINEAR)
         factor = cv2.cvtColor(soft, cv2.COLOR_GRAY2BGR)
-        part = self._colour[top * _LARGER : bottom * _LARGER, left * _LARGER : right * _LARGER]
+        part = self._colour[top * larger : bottom * larger, left * larger : right * larger]
         cv2.multiply(part, factor, part, dtype=cv2.CV_8U)
 
     def picture(self) -> Image:
@@ -152,7 +155,7 @@ class Portrait:
 
     def eye(self, side: int, lid: float, iris_x: float, iris_y: float) -> Image:
         """One eye: lid 0 shut .. 1 open (a little more when looking up), iris offset in units."""
-        canvas = _Canvas(*_EYE_SIZE, (_EYE_SIZE[0] / 2, _EYE_SIZE[1] / 2), self.detail)
+        canvas = _Canvas(*_EYE_SIZE, (_EYE_SIZE[0] / 2, _EYE_SIZE[1] / 2), self.detail, larger=3)
         upper, lower = _lids(lid, iris_y)
         widest, _ = _lids(1.1, 0.0)
         opening = np.concatenate((upper, lower[::-1]))
@@ -354,7 +357,7 @@ def put(picture: Image, part: Image, left: int, top: int) -> None:
 class Body:
     """Neck and shoulders, drawn once."""
 
-    def __init__(self, detail: float = 1.35) -> None:
+    def __init__(self, detail: float = 1.2) -> None:
         self._detail = detail
         canvas = _Canvas(*_BODY_SIZE, (BODY_CENTRE_X, -BODY_TOP), detail)
         shoulders = [(-260, 600), (-214, 300), (-190, 222), (-140, 192), (-62, 164), (62, 164), (140, 192), (190, 222),
@@ -379,7 +382,8 @@ class Body:
 def backdrop(width: int, height: int) -> Image:
     """A quiet room: wall, window light, a picture, a plant, all out of focus."""
     units = 240.0 / height
-    canvas = _Canvas(width * units, 240.0, (0.0, 0.0), 1 / units)
+    # Out of focus as it is, half the size loses nothing.
+    canvas = _Canvas(width * units, 240.0, (0.0, 0.0), 0.5 / units)
     wide = width * units
     canvas.polygon([(0, 0), (wide, 0), (wide, 240), (0, 240)], (186, 192, 190))
     canvas.shade(_ellipse(wide * 0.95, 210, wide * 0.5, 120), 0.22, 60)
@@ -394,5 +398,6 @@ def backdrop(width: int, height: int) -> Image:
         canvas.polygon([(wide * 0.09 - 3, 176), ((wide * 0.09 + tip[0]) / 2 - 8, 140), tip,
                         ((wide * 0.09 + tip[0]) / 2 + 8, 146), (wide * 0.09 + 3, 176)], (84, 128, 88))  # fmt: skip
     canvas.polygon([(wide * 0.05, 172), (wide * 0.13, 172), (wide * 0.12, 204), (wide * 0.06, 204)], (72, 104, 156))
-    picture = canvas.picture()[..., :3]
-    return cv2.GaussianBlur(np.ascontiguousarray(picture), (0, 0), max(0.8, 2.2 / units))  # type: ignore[return-value]
+    picture = cv2.cvtColor(canvas.picture(), cv2.COLOR_BGRA2BGR)
+    soft = cv2.GaussianBlur(picture, (0, 0), max(0.6, 1.1 / units))
+    return cv2.resize(soft, (width, height), interpolation=cv2.INTER_CUBIC)  # type: ignore[return-value]
