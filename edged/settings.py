@@ -175,7 +175,7 @@ class GazeSettings(_Section):
         12.0, "Gaze further to a side than this is left or right.", unit="°", remote="live", ge=2, le=60
     )
     up_degrees: float = option(12.0, "Gaze higher than this is up.", unit="°", remote="live", ge=2, le=60)
-    down_degrees: float = option(16.0, "Gaze lower than this is down.", unit="°", remote="live", ge=2, le=60)
+    down_degrees: float = option(12.0, "Gaze lower than this is down.", unit="°", remote="live", ge=2, le=60)
     away_degrees: float = option(
         45.0, "A head turned further than this looks away.", unit="°", remote="live", ge=10, le=90
     )

@@ -15,8 +15,12 @@ import math
 WIDTH_OVER_RADIUS = 2.86
 DEPTH_OVER_RADIUS = -0.4
 REST_HEIGHT = 0.06  # iris centre above the corner line when looking straight ahead, in eye widths
-HEIGHT_OVER_RADIUS = 3.4  # lids move with the eye and hide part of the iris, so a given turn shows as less height
+# The lids hide part of the iris, so its visible centre rises and sinks much less than the eye turns; but they go
+# with the eye (Collewijn and others 1985: the upper lid follows vertical gaze), so the opening is a second witness.
+HEIGHT_OVER_RADIUS = 7.0
+LID_HEIGHT = 0.04  # eye widths of height that one whole opening stands for
 PITCH_DEPTH_OVER_RADIUS = -0.4
+_LOWEST_LID, _HIGHEST_LID = 0.5, 1.2
 
 
 def gaze_yaw_degrees(offset_x: float, head_yaw_degrees: float) -> float:
@@ -25,11 +29,11 @@ def gaze_yaw_degrees(offset_x: float, head_yaw_degrees: float) -> float:
     return _angle(WIDTH_OVER_RADIUS * math.cos(yaw) * offset_x - DEPTH_OVER_RADIUS * math.sin(yaw))
 
 
-def gaze_pitch_degrees(offset_y: float, head_pitch_degrees: float, head_yaw_degrees: float) -> float:
-    """Gaze pitch of one eye; offset_y in apparent eye widths upwards."""
-    pitch = math.radians(head_pitch_degrees)
-    height = HEIGHT_OVER_RADIUS * math.cos(math.radians(head_yaw_degrees)) * (offset_y - REST_HEIGHT)
-    return _angle(height - PITCH_DEPTH_OVER_RADIUS * math.sin(pitch))
+def gaze_pitch_degrees(offset_y: float, openness: float, head_pitch_degrees: float, head_yaw_degrees: float) -> float:
+    """Gaze pitch of one eye; offset_y in apparent eye widths upwards, openness 0 shut .. 1 this person's own open."""
+    lid = max(_LOWEST_LID, min(_HIGHEST_LID, openness)) - 1
+    height = math.cos(math.radians(head_yaw_degrees)) * (offset_y - REST_HEIGHT) + LID_HEIGHT * lid
+    return _angle(HEIGHT_OVER_RADIUS * height - PITCH_DEPTH_OVER_RADIUS * math.sin(math.radians(head_pitch_degrees)))
 
 
 def _angle(sine: float) -> float:

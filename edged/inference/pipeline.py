@@ -123,11 +123,14 @@ class Pipeline:
             return Face(found.track, box, score, *angles)
         person.right_open = (person.right_open or OpenLevel(right.aspect_ratio)).learn(right.aspect_ratio, elapsed)
         person.left_open = (person.left_open or OpenLevel(left.aspect_ratio)).learn(left.aspect_ratio, elapsed)
+        opened = Pair(
+            person.left_open.openness(left.aspect_ratio), person.right_open.openness(right.aspect_ratio)
+        )
         seen = _eyes_seen(right, left)
         yaws = Pair(gaze_yaw_degrees(left.offset_x, pose.yaw_degrees), gaze_yaw_degrees(right.offset_x, pose.yaw_degrees))
         pitches = Pair(
-            gaze_pitch_degrees(left.offset_y, pose.pitch_degrees, pose.yaw_degrees),
-            gaze_pitch_degrees(right.offset_y, pose.pitch_degrees, pose.yaw_degrees),
+            gaze_pitch_degrees(left.offset_y, opened.left, pose.pitch_degrees, pose.yaw_degrees),
+            gaze_pitch_degrees(right.offset_y, opened.right, pose.pitch_degrees, pose.yaw_degrees),
         )
         yaw, pitch = _weighed(yaws, seen), _weighed(pitches, seen)
         person.yaw = person.yaw.step(yaw, at) if person.yaw else OneEuro(yaw, 0.0, at)
@@ -138,9 +141,7 @@ class Pipeline:
             score,
             *angles,
             eye_aspect_ratio=_rounded(left.aspect_ratio, right.aspect_ratio),
-            eye_openness=_rounded(
-                person.left_open.openness(left.aspect_ratio), person.right_open.openness(right.aspect_ratio)
-            ),
+            eye_openness=_rounded(opened.left, opened.right),
             eyes_seen=_rounded(seen.left, seen.right),
             eye_gaze_yaw_degrees=_rounded(yaws.left, yaws.right),
             eye_gaze_pitch_degrees=_rounded(pitches.left, pitches.right),

@@ -12,7 +12,7 @@ MILLISECONDS = 1000.0
 _LEARN_FIRST_SECONDS = 1.0  # the first look, averaged, is taken for the screen
 _LEARN_SECONDS = 30.0  # and later followed with this time constant, only while it is on the screen
 _FURTHEST_CENTRE_YAW_DEGREES = 10.0
-_FURTHEST_CENTRE_PITCH_DEGREES = 18.0
+_FURTHEST_CENTRE_PITCH_DEGREES = 30.0
 _STEADY_OPENNESS = 0.65  # below this the lids drag the iris's place along, and gaze says nothing
 _LONGEST_STEP_SECONDS = 0.2
 NO_DWELL: tuple[Zone, ...] = ("away", "eyes_closed")
@@ -27,12 +27,14 @@ class Centre(msgspec.Struct, frozen=True):
 
 
 class GazeMemory(msgspec.Struct, frozen=True):
-    """zone: as last told. candidate: where gaze has been since candidate_ms without a break."""
+    """zone: as it stands; told: as last told. candidate: where gaze has been since candidate_ms without a break."""
 
     track: int = 0
     at_ms: float = 0.0
     centre: Centre | None = None
     zone: Zone | None = None
+    told: Zone | None = None
+    held_ms: float = 0.0
     since_ms: float = 0.0
     since_frame: int = 0
     since_wall_ns: int = 0
@@ -55,6 +57,7 @@ def step(
     *,
     openness: float | None,
     closed_since: tuple[float, int] | None,
+    tell: bool,
     at_ms: float,
     frame: int,
     wall_ns: int,
@@ -62,11 +65,10 @@ def step(
     """Take in one frame of the primary face.
 
     openness: of both eyes, None if unseen. closed_since: (ms, frame) at which deeply shut lids closed, else None.
+    tell: somebody has arrived; before that the zone is followed but not told.
     """
     if face.track != memory.track:
-        memory = GazeMemory(track=face.track, at_ms=at_ms, zone=memory.zone, since_ms=memory.since_ms,
-                            since_frame=memory.since_frame, since_wall_ns=memory.since_wall_ns,
-                            dwell_told=memory.dwell_told)  # fmt: skip
+        memory = msgspec.structs.replace(memory, track=face.track, at_ms=at_ms, centre=None, candidate=None)
     elapsed = min(_LONGEST_STEP_SECONDS, max(0.0, at_ms - memory.at_ms) / MILLISECONDS)
     memory = msgspec.structs.replace(memory, at_ms=at_ms)
     now: Zone | None
@@ -84,7 +86,8 @@ def step(
     else:
         memory = _learn(settings, memory, face, elapsed)
         now = _zone(settings, memory, face)
-    return _settle(settings, memory, now, began, settle, at_ms=at_ms, frame=frame, wall_ns=wall_ns)
+    memory = _settle(memory, now, began, settle, at_ms=at_ms, wall_ns=wall_ns)
+    return _tell(settings, memory, at_ms) if tell else (memory, [])
 
 
 def leave(memory: GazeMemory) -> GazeMemory:
@@ -94,8 +97,8 @@ def leave(memory: GazeMemory) -> GazeMemory:
 
 def zone_of(settings: GazeSettings, memory: GazeMemory, face: Face, openness: float | None) -> Zone | None:
     """The zone of any face on this frame alone, for people to look at; the primary's is the told one."""
-    if face.track == memory.track and memory.zone is not None:
-        return memory.zone
+    if face.track == memory.track:
+        return memory.zone or memory.candidate
     if openness is not None and openness < _STEADY_OPENNESS / 2:
         return "eyes_closed"
     if _head_away(settings, GazeMemory(), face):
@@ -166,41 +169,39 @@ def _zone(settings: GazeSettings, memory: GazeMemory, face: Face) -> Zone:
 
 
 def _settle(
-    settings: GazeSettings,
-    memory: GazeMemory,
-    now: Zone,
-    began: tuple[float, int],
-    settle_seconds: float,
-    *,
-    at_ms: float,
-    frame: int,
-    wall_ns: int,
-) -> tuple[GazeMemory, list[Gaze | Dwell]]:
-    told: list[Gaze | Dwell] = []
+    memory: GazeMemory, now: Zone, began: tuple[float, int], settle_seconds: float, *, at_ms: float, wall_ns: int
+) -> GazeMemory:
+    """A zone that has held for the settling time becomes the zone."""
     if now != memory.candidate:
         memory = msgspec.structs.replace(
             memory, candidate=now, candidate_ms=began[0], candidate_frame=began[1], candidate_wall_ns=wall_ns
         )
-    if now != memory.zone and at_ms - memory.candidate_ms >= settle_seconds * MILLISECONDS:
-        held = 0.0 if memory.zone is None else memory.candidate_ms - memory.since_ms
-        told.append(
-            Gaze(now, memory.zone, image_side(now), memory.candidate_frame, round(max(0.0, held), 1), memory.track)
-        )
-        memory = msgspec.structs.replace(
-            memory,
-            zone=now,
-            since_ms=memory.candidate_ms,
-            since_frame=memory.candidate_frame,
-            since_wall_ns=memory.candidate_wall_ns,
-            dwell_told=False,
-        )
+    if now == memory.zone or at_ms - memory.candidate_ms < settle_seconds * MILLISECONDS:
+        return memory
+    return msgspec.structs.replace(
+        memory,
+        zone=now,
+        held_ms=0.0 if memory.zone is None else max(0.0, memory.candidate_ms - memory.since_ms),
+        since_ms=memory.candidate_ms,
+        since_frame=memory.candidate_frame,
+        since_wall_ns=memory.candidate_wall_ns,
+        dwell_told=False,
+    )
+
+
+def _tell(settings: GazeSettings, memory: GazeMemory, at_ms: float) -> tuple[GazeMemory, list[Gaze | Dwell]]:
+    """What of this is news."""
+    told: list[Gaze | Dwell] = []
+    zone = memory.zone
+    if zone is None:
+        return memory, told
+    side = image_side(zone)
+    if zone != memory.told:
+        told.append(Gaze(zone, memory.told, side, memory.since_frame, round(memory.held_ms, 1), memory.track))
+        memory = msgspec.structs.replace(memory, told=zone)
     held = at_ms - memory.since_ms
-    if (
-        now == memory.zone
-        and not memory.dwell_told
-        and now not in NO_DWELL
-        and held >= settings.dwell_seconds * MILLISECONDS
-    ):
-        told.append(Dwell(now, image_side(now), memory.since_frame, round(held, 1), memory.track))
+    steady = memory.candidate == zone and zone not in NO_DWELL and not memory.dwell_told
+    if steady and held >= settings.dwell_seconds * MILLISECONDS:
+        told.append(Dwell(zone, side, memory.since_frame, round(held, 1), memory.track))
         memory = msgspec.structs.replace(memory, dwell_told=True)
     return memory, told

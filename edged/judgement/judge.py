@@ -73,21 +73,22 @@ def observe(settings: JudgementSettings, state: JudgementState, observation: Obs
     if there.people == 0:
         # Nothing is told of somebody who has not arrived: a face for a moment may be none.
         blinks = []
-        if look.zone is not None:
-            look, shown = gaze.leave(look), (None, None)
-    elif face is not None:
+    if face is not None:
         look, looks = gaze.step(
             settings.gaze,
             look,
             face,
             openness=opened,
             closed_since=_closed_since(lids),
+            tell=there.people > 0,
             at_ms=at_ms,
             frame=frame,
             wall_ns=wall_ns,
         )
         bodies += looks
         shown = (face.shown_gaze_yaw_degrees, face.shown_gaze_pitch_degrees)
+    elif there.people == 0 and look.zone is not None:
+        look, shown = gaze.leave(look), (None, None)
     bodies += blinks
     count = sum(_BLINKS_OF.get(one.gesture, 0) for one in blinks)
     awake, drowsy = drowsiness.step(
