@@ -90,7 +90,7 @@ def _pipeline(condition: Condition) -> tuple[HealthStatus, list[str]]:
     camera = children.get("capture")
     report = condition.capture
     fresh = condition.observed_ago is not None and condition.observed_ago < STALL_SECONDS
-    if report is not None and report.state == "lost":
+    if report is not None and (report.state == "lost" or (report.state == "opening" and report.reason)):
         return "no_camera", [_camera_lost(report)]
     if report is not None and report.state == "ended":
         return "ok", []
@@ -98,8 +98,6 @@ def _pipeline(condition: Condition) -> tuple[HealthStatus, list[str]]:
         return "no_camera", [_keeps_dying(camera)]
     if fresh:
         return "ok", []
-    if report is not None and report.state == "opening" and report.reason:
-        return "no_camera", [_camera_lost(report)]
     broken = [child for child in condition.children if child.waiting]
     if broken:
         return "stalled", [_keeps_dying(child) for child in broken]

@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Literal
 
+import msgspec
+
 import edged
 from edged import board
 from edged.bus.bus import Bus
@@ -166,12 +168,14 @@ class Life:
         return any(child.state == "waiting" for child in self._supervisor.children.values())
 
     def _camera(self, report: CaptureReport, now: float) -> None:
-        before, self._capture = self._capture, report
+        before = self._capture
+        if report.state == "opening" and before is not None and before.state in ("lost", "opening"):
+            # Another attempt at a lost camera: it stays lost, for the reason we know, until it streams.
+            report = msgspec.structs.replace(report, reason=before.reason)
+        self._capture = report
         if before is None or before.state != report.state:
             self._capture_at = now
         if report.state == "lost":
-            if before is None or (before.state, before.reason) != ("lost", report.reason):
-                log.warning("camera: %s", report.reason)
             self._review("camera_lost")
         elif report.state == "streaming":
             if before is None or before.state != "streaming":

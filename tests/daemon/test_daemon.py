@@ -128,6 +128,9 @@ def test_a_lost_camera_is_told_and_nobody_is_there_any_more(theatre: Theatre) ->
     theatre.pull("camera", "the cable is out (put it in)")
     health = theatre.wait_for("no_camera")
     assert health["reasons"] == ["the cable is out (put it in); it is tried again by itself"]
+    theatre.hear(1.0)  # while it is tried again and again
+    assert [event["status"] for event in theatre.all("event/health")][-1] == "no_camera"
+    assert [event["cause"] for event in theatre.all("event/health")].count("camera_lost") == 1
     theatre.until(lambda: not theatre.last("state/presence")["someone"])
     theatre.until(lambda: any(event["cause"] == "camera_lost" for event in theatre.all("event/health")))
     theatre.pull("camera", "streaming")
@@ -164,6 +167,21 @@ def test_a_broker_that_comes_later(stage: Theatre) -> None:
     stage.wait_for("ok")
     stage.until(lambda: (stage.last("state/presence") or {}).get("someone"))
     stage.until(lambda: stage.last("event/presence"))  # it waited in the outbox
+
+
+@pytest.mark.parametrize("trouble", ["absent", "frozen"])
+def test_no_broker_keeps_the_daemon_from_ending_in_time(theatre: Theatre, trouble: str) -> None:
+    assert theatre.daemon is not None
+    if trouble == "absent":
+        theatre.broker.kill()
+    else:
+        theatre.broker.freeze()
+    theatre.pull("faces", "1")  # so that something waits to be acknowledged
+    time.sleep(0.5)
+    began = time.monotonic()
+    theatre.daemon.send_signal(signal.SIGTERM)
+    assert theatre.daemon.wait(10) == 0
+    assert time.monotonic() - began < 2.0
 
 
 def answer(theatre: Theatre, command: str, transaction: str = "t1") -> dict[str, object]:

@@ -57,6 +57,12 @@ def test_a_lost_camera_is_said_at_once_even_while_frames_are_fresh() -> None:
     assert verdict.reasons[0].startswith("unplugged (plug it in)")
 
 
+def test_another_attempt_at_a_lost_camera_changes_nothing() -> None:
+    lost = but(capture=CaptureReport("lost", "toy", reason="unplugged"), observed_ago=1.0)
+    again = but(capture=CaptureReport("opening", "toy", reason="unplugged"), observed_ago=1.0)
+    assert lost == again
+
+
 def test_a_camera_that_is_back_but_has_shown_nothing_yet() -> None:
     assert but(observed_ago=30.0, streaming_ago=0.3).status == "starting"
 

@@ -51,7 +51,11 @@ def capture(link: ChildLink, slot: FrameSlot, settings: Settings) -> None:
             elif state == "ended":
                 link.send(CaptureReport("ended", "toy camera 64x64"))
             elif state != "paused":
-                link.send(CaptureReport("lost", "toy camera", reason=state, retry_seconds=0.5))
+                link.send(CaptureReport("lost", "toy camera", reason=state, retry_seconds=0.1))
+        elif state not in ("streaming", "ended", "paused") and frame % 3 == 0:
+            # Tries again, as the real one does.
+            link.send(CaptureReport("opening", "toy camera"))
+            link.send(CaptureReport("lost", "toy camera", reason=state, retry_seconds=0.1))
         link.beacon(state, 1.5)
         if state == "streaming":
             now = time.monotonic_ns()
@@ -59,7 +63,7 @@ def capture(link: ChildLink, slot: FrameSlot, settings: Settings) -> None:
                 bytes([frame % 256]) * (WIDTH * HEIGHT * 3),
                 frame=frame, captured_ns=now, wall_ns=time.time_ns(), at_ms=now / 1e6, width=WIDTH, height=HEIGHT,
             )  # fmt: skip
-            frame += 1
+        frame += 1
         link.wait(FRAME_SECONDS)
 
 
