@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import select
 import signal
 import subprocess
 import sys
@@ -96,36 +93,27 @@ def test_shell_completion_knows_the_commands() -> None:
     assert edged(environment=environment).stdout.split() == ["models"]
 
 
-def test_ctrl_c_in_a_terminal_ends_with_130_and_no_traceback() -> None:
+@pytest.mark.parametrize("delay_seconds", [0.0, 0.1, 0.5])
+def test_ctrl_c_ends_with_130_and_no_traceback(delay_seconds: float) -> None:
     """At any moment of the start: also while libraries are still being loaded."""
-    for delay_seconds in (0.05, 0.2, 0.5):
-        master, slave = pty.openpty()
-        process = subprocess.Popen(
-            [sys.executable, "-c", _SLOW_COMMAND],
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            cwd=REPOSITORY,
-            start_new_session=True,
-        )
-        os.close(slave)
-        try:
-            _await_word(master, b"begun")
-            time.sleep(delay_seconds)
-            process.send_signal(signal.SIGINT)
-            assert process.wait(timeout=20) == 130
-            rest = b""
-            while select.select([master], [], [], 0)[0]:
-                try:
-                    block = os.read(master, 65536)
-                except OSError:
-                    break
-                rest += block
-            assert b"Traceback" not in rest
-        finally:
-            os.close(master)
-            process.kill()
-            process.wait()
+    process = subprocess.Popen(
+        [sys.executable, "-c", _SLOW_COMMAND],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=REPOSITORY,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"
+        time.sleep(delay_seconds)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+        assert process.returncode == 130
+        assert b"Traceback" not in said
+    finally:
+        process.kill()
+        process.wait()
 
 
 # A command that never ends, put into the table of commands.
@@ -141,10 +129,3 @@ from edged.cli import main
 print("begun", flush=True)
 main(["judge"])
 """
-
-
-def _await_word(master: int, word: bytes) -> None:
-    seen = b""
-    while word not in seen:
-        assert select.select([master], [], [], 20)[0], "the process says nothing"
-        seen += os.read(master, 65536)
