@@ -6,6 +6,7 @@ priority in front (sd-daemon(3)), and the journal has the time; elsewhere they b
 
 from __future__ import annotations
 
+import datetime
 import json
 import logging
 import os
@@ -13,7 +14,6 @@ import sys
 import time
 from typing import TextIO
 
-from edged.events import iso_utc
 from edged.settings import LogSettings
 
 _PRIORITY = {
@@ -53,8 +53,9 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One record as one line of JSON."""
+        moment = datetime.datetime.fromtimestamp(record.created, tz=datetime.timezone.utc)
         fields = {
-            "at": iso_utc(int(record.created * 1e9)),
+            "at": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "camera": self._camera,
             "process": self._process or "daemon",
