@@ -176,7 +176,7 @@ class HealthState(msgspec.Struct, frozen=True):
     """`health`: how fresh and how well the pipeline runs.
 
     reasons: one plain sentence each, with the cure. latency_ms: capture to publish, last window, p50 and p95.
-    stage_ms: median wall time of each stage. dropped_frames: captured but never analysed, since start.
+    stage_ms: median wall time of each stage. analysed_frames and dropped_frames (captured but never analysed): since start.
     throttled: the board's firmware holds the clock down (`null`: cannot be told here).
     """
 
@@ -187,6 +187,7 @@ class HealthState(msgspec.Struct, frozen=True):
     capture_frames_per_second: float
     latency_ms: dict[str, float]
     stage_ms: dict[str, float]
+    analysed_frames: int
     dropped_frames: int
     restarts: dict[str, int]
     missing_models: list[str]

@@ -252,6 +252,7 @@ class Life:
                 capture_frames_per_second=round(self._vitals.capture_frames_per_second(now), 2),
                 latency_ms=self._vitals.latency_ms(now),
                 stage_ms=self._vitals.stage_ms(now),
+                analysed_frames=self._vitals.analysed_frames,
                 dropped_frames=self._vitals.dropped_frames,
                 restarts=restarts,
                 missing_models=missing,

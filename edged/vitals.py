@@ -24,11 +24,13 @@ class Vitals:
         self._sequences: deque[tuple[float, int]] = deque(maxlen=256)
         self._since = now
         self._last_sequence = 0
+        self.analysed_frames = 0
         self.dropped_frames = 0
         self.observed_at: float | None = None
 
     def observed(self, now: float, observation: Observation, latency_ms: float) -> None:
         """An observation was published, so long after its frame was captured."""
+        self.analysed_frames += 1
         if self._last_sequence and observation.sequence > self._last_sequence:
             self.dropped_frames += observation.sequence - self._last_sequence - 1
         self._last_sequence = observation.sequence

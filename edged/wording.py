@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
+
 from edged.events import Blink, Drowsy, Dwell, EventBody, Gaze, Happening, Health, Presence
 
 _GESTURES = {
@@ -35,3 +39,8 @@ def body_text(body: EventBody) -> str:
 def event_text(happening: Happening) -> str:
     """What happened, in a few words."""
     return body_text(happening.body)
+
+
+def payload_text(payload: dict[str, Any]) -> str:
+    """The same for an event as it comes off its topic."""
+    return body_text(msgspec.convert(payload, EventBody))

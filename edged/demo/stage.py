@@ -1,0 +1,225 @@
+"""Runs a private broker and the real daemon on the sitter, and hears what it publishes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edged.bus.message import CAPTURED_PROPERTY, Message
+from edged.bus.private_broker import PrivateBroker
+from edged.bus.subscriber import Subscriber
+from edged.capture.sitter import load_script
+from edged.capture.sitter_script import Script
+from edged.demo.scoring import Score, Watched, score
+from edged.errors import EdgedError
+from edged.settings import MqttSettings, Settings
+from edged.vitals import percentile
+
+CAMERA = "sitter"
+_STOP_SECONDS = 3.0
+_TURN_SECONDS = 0.05
+_LONGEST_START_SECONDS = 60.0
+
+
+@dataclass
+class Heard:
+    """All that came out of the broker. latencies_ms: capture to here, of events decided by a frame."""
+
+    events: list[dict[str, Any]] = field(default_factory=list)
+    states: dict[str, dict[str, Any]] = field(default_factory=dict)
+    health: dict[str, Any] = field(default_factory=dict)
+    summary: dict[str, Any] = field(default_factory=dict)
+    latencies_ms: list[float] = field(default_factory=list)
+    origin_ns: int | None = None
+    ready_seconds: float | None = None
+
+    def take(self, topic: str, payload: bytes, captured_ns: int | None, received_ns: int) -> None:
+        """Take in one message; captured_ns: the capture stamp it carries, if any."""
+        branch, _, name = topic.split("/", 3)[3].partition("/")
+        if branch == "availability":
+            return
+        content = json.loads(payload)
+        if branch == "event":
+            self.events.append(content)
+            if captured_ns is not None and content["frame"] >= 0:
+                self.latencies_ms.append((received_ns - captured_ns) / 1e6)
+                self.origin_ns = captured_ns - round(content["at_ms"] * 1e6)
+        elif branch == "state":
+            self.states[name] = content
+        elif branch == "health":
+            self.health = content
+        elif branch == "summary":
+            self.summary = content
+
+    def percentiles(self) -> dict[str, float | None]:
+        """Capture to subscriber."""
+        ordered = sorted(self.latencies_ms)
+        if not ordered:
+            return {"p50": None, "p95": None}
+        return {"p50": round(percentile(ordered, 0.5), 2), "p95": round(percentile(ordered, 0.95), 2)}
+
+
+class Stage:
+    """The performance. Use it as a context manager; call `listen` until the time is up.
+
+    Raises BrokerError when there is no mosquitto (see `find_mosquitto`), EdgedError when the daemon ends by itself.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.script: Script = load_script(settings.capture.source)
+        self.heard = Heard()
+        self._exits = contextlib.ExitStack()
+        self._daemon: subprocess.Popen[bytes] | None = None
+        self._log: Path | None = None
+        self.broker: PrivateBroker | None = None
+        self._subscriber: Subscriber | None = None
+        self._begun_at = 0.0
+
+    def __enter__(self) -> Stage:
+        with contextlib.ExitStack() as exits:
+            self.broker = exits.enter_context(PrivateBroker())
+            mqtt = MqttSettings(host=self.broker.host, port=self.broker.port)
+            self._subscriber = exits.enter_context(Subscriber(mqtt, [f"{mqtt.prefix}/camera/{CAMERA}/#"]))
+            folder = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="edged-demo-")))
+            self._log = folder / "daemon.log"
+            self._daemon = self._start_daemon(mqtt, self._log)
+            exits.callback(self._stop_daemon)
+            self._exits = exits.pop_all()
+        self._begun_at = time.monotonic()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._exits.close()
+
+    def _start_daemon(self, mqtt: MqttSettings, log: Path) -> subprocess.Popen[bytes]:
+        # Health every second is for the screen; all else is as anybody runs it.
+        settings = {
+            "camera": CAMERA,
+            "capture.source": self.settings.capture.source,
+            "capture.frames_per_second": self.settings.capture.frames_per_second,
+            "capture.width": self.settings.capture.width,
+            "capture.height": self.settings.capture.height,
+            "inference.backend": self.settings.inference.backend,
+            "health.interval_seconds": 1,
+            "mqtt.host": mqtt.host,
+            "mqtt.port": mqtt.port,
+        }
+        if self.settings.models.directory is not None:
+            settings["models.directory"] = str(self.settings.models.directory)
+        options = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
+        with log.open("wb") as sink:
+            return subprocess.Popen(
+                [sys.executable, "-m", "edged", "run", *options],
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                # Ctrl-C is for the demo, which ends the daemon in good order.
+                start_new_session=True,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            )
+
+    def _stop_daemon(self) -> None:
+        assert self._daemon is not None
+        self._daemon.send_signal(signal.SIGTERM)
+        try:
+            self._daemon.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._daemon.kill()
+            self._daemon.wait()
+
+    def listen(self, seconds: float | None, on_turn: Callable[[], None] = lambda: None) -> None:
+        """Hear the daemon for so long, counted from its first observation; None: until interrupted."""
+        for message in self._messages(seconds):
+            if message is not None:
+                captured = message.user.get(CAPTURED_PROPERTY)
+                self.heard.take(
+                    message.topic, message.payload, int(captured) if captured else None, message.received_monotonic_ns
+                )
+            on_turn()
+
+    def _messages(self, seconds: float | None) -> Iterator[Message | None]:
+        assert self._subscriber is not None
+        deadline: float | None = None
+        while deadline is None or time.monotonic() < deadline:
+            if self._daemon is not None and self._daemon.poll() is not None:
+                raise EdgedError(f"the daemon ended by itself: {self._last_words()}")
+            if deadline is None and self.heard.health.get("analysed_frames"):
+                now = time.monotonic()
+                self.heard.ready_seconds = now - self._begun_at
+                deadline = None if seconds is None else now + seconds
+                if seconds is None:
+                    deadline = float("inf")
+            if deadline is None and time.monotonic() - self._begun_at > _LONGEST_START_SECONDS:
+                raise EdgedError(f"the daemon analyses nothing: {self._last_words()}")
+            yield self._subscriber.receive(_TURN_SECONDS)
+
+    def _last_words(self) -> str:
+        reasons = self.heard.health.get("reasons") or []
+        lines = self._log.read_text(errors="replace").strip().splitlines() if self._log else []
+        return str(reasons[0]) if reasons else lines[-1] if lines else "it said nothing"
+
+    def stream_seconds(self) -> float | None:
+        """Where the sitter is in its script now; None until the first event told."""
+        if self.heard.origin_ns is None:
+            return None
+        return (time.monotonic_ns() - self.heard.origin_ns) / 1e9
+
+    def watched(self) -> Watched:
+        """The stretch of the script that was watched until now."""
+        now = self.stream_seconds()
+        if now is None:
+            return Watched(0.0, 0.0)
+        return Watched(max(0.0, now - self._watching_seconds()), now)
+
+    def _watching_seconds(self) -> float:
+        ready = self.heard.ready_seconds
+        return 0.0 if ready is None else time.monotonic() - self._begun_at - ready
+
+    def score(self) -> Score:
+        """What was told against what happened, so far."""
+        return score(
+            self.script,
+            self.heard.events,
+            self.watched(),
+            self.settings.judgement,
+            self.settings.capture.frames_per_second,
+        )
+
+    def report(self) -> dict[str, Any]:
+        """The demo's JSON."""
+        heard, result = self.heard, self.score()
+        counts: dict[str, int] = {}
+        for event in heard.events:
+            counts[event["kind"]] = counts.get(event["kind"], 0) + 1
+        frames = int(heard.health.get("analysed_frames", 0))
+        seconds = self._watching_seconds()
+        report: dict[str, Any] = {
+            "frames": frames,
+            "fps": round(frames / seconds, 2) if seconds else 0.0,
+            "events": counts,
+            "truth": {"matched": result.matched, "missed": len(result.missed), "false": len(result.false)},
+            "latency_ms": {
+                "capture_to_subscriber": heard.percentiles(),
+                "stages": heard.health.get("stage_ms", {}),
+            },
+            "restarts": sum(heard.health.get("restarts", {}).values()),
+        }
+        if result.missed or result.false:
+            report["details"] = {
+                "missed": [
+                    {"kind": one.kind, "name": one.name, "first_frame": one.first_frame} for one in result.missed
+                ],
+                "false": result.false,
+            }
+        return report
