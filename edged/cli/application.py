@@ -59,7 +59,7 @@ def load(name: str) -> Any:
     if isinstance(found, typer.Typer):
         command: Any = typer.main.get_command(found)
     else:
-        single = typer.Typer(add_completion=False)
+        single = typer.Typer(add_completion=False, rich_markup_mode="markdown")  # joins the lines of a paragraph
         single.command(name)(found)
         command = typer.main.get_command(single)
     command.name = name
