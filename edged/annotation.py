@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -35,7 +36,7 @@ class AnnotatedVideo:
         """Write one frame (BGR, uint8, height x width x 3); the image itself is left alone."""
         scale = max(1.0, _COMFORTABLE_HEIGHT / image.shape[0])
         height, width = (round(side * scale) // 2 * 2 for side in image.shape[:2])
-        drawn = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
+        drawn = cast("NDArray[np.uint8]", cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR))
         for face in observation.faces:
             _draw_face(drawn, face, scale)
         self._events += [(observation.at_ms, event_text(one)) for one in happenings]

@@ -25,7 +25,7 @@ class _Body(msgspec.Struct, frozen=True, omit_defaults=False, tag_field="kind"):
     """Base of all event bodies; `kind` is the last level of the topic."""
 
 
-class Presence(_Body, tag="presence"):
+class Presence(_Body, frozen=True, tag="presence"):
     """Somebody came, everybody left, or the number of people changed.
 
     change: `arrived` (nobody → somebody), `left` (somebody → nobody) or `count`.
@@ -37,7 +37,7 @@ class Presence(_Body, tag="presence"):
     first_frame: int
 
 
-class Gaze(_Body, tag="gaze"):
+class Gaze(_Body, frozen=True, tag="gaze"):
     """The gaze zone of the primary face changed.
 
     zone: where the sitter looks now; previous: where before; first_frame: where it began.
@@ -53,7 +53,7 @@ class Gaze(_Body, tag="gaze"):
     track: int
 
 
-class Dwell(_Body, tag="dwell"):
+class Dwell(_Body, frozen=True, tag="dwell"):
     """A gaze zone has been held for the set time."""
 
     zone: Zone
@@ -63,7 +63,7 @@ class Dwell(_Body, tag="dwell"):
     track: int
 
 
-class Blink(_Body, tag="blink"):
+class Blink(_Body, frozen=True, tag="blink"):
     """The lids closed and opened again, or have been held shut.
 
     gesture: `single`, `double`, `triple`: that many short closures close together; `long`: held shut
@@ -81,7 +81,7 @@ class Blink(_Body, tag="blink"):
     track: int
 
 
-class Drowsy(_Body, tag="drowsy"):
+class Drowsy(_Body, frozen=True, tag="drowsy"):
     """PERCLOS (share of time the eyes were at least 80 % shut; Wierwille 1994) crossed its threshold."""
 
     drowsy: bool
@@ -89,7 +89,7 @@ class Drowsy(_Body, tag="drowsy"):
     window_seconds: float
 
 
-class Health(_Body, tag="health"):
+class Health(_Body, frozen=True, tag="health"):
     """The pipeline's health changed, or a part of it was replaced.
 
     cause: a short slug such as `process_died`, `process_hung`, `camera_lost`, `camera_back`, `status`.

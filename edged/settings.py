@@ -110,7 +110,12 @@ class InferenceSettings(_Section):
         0.5, "Landmarks below this lose the face and the detector is asked again.", remote="live"
     )
     search_seconds: float = option(
-        0.5, "Time between detector runs while faces are followed, to find others.", unit="s", remote="live", ge=0.05, le=60
+        0.5,
+        "Time between detector runs while faces are followed, to find others.",
+        unit="s",
+        remote="live",
+        ge=0.05,
+        le=60,
     )
     lost_track_seconds: float = option(
         2.0, "A hidden face keeps its track id for this long.", unit="s", remote="live", ge=0, le=60
@@ -132,8 +137,11 @@ class InferenceSettings(_Section):
         le=100,
     )
     busy_fraction: float = option(
-        0.8, "Most of one processor core that inference may use; the frame rate sinks until it fits.",
-        remote="live", ge=0.05, le=1,
+        0.8,
+        "Most of one processor core that inference may use; the frame rate sinks until it fits.",
+        remote="live",
+        ge=0.05,
+        le=1,
     )
     iris_skip_levels: float = option(
         2.5,
@@ -161,12 +169,20 @@ class GazeSettings(_Section):
     """Where the screen is and how gaze is cut into zones. Angles are relative to the camera."""
 
     centre_yaw_degrees: float = option(
-        0.0, "Yaw of the middle of the screen as the sitter sees it; positive to the sitter's left.",
-        unit="°", remote="live", ge=-60, le=60,
+        0.0,
+        "Yaw of the middle of the screen as the sitter sees it; positive to the sitter's left.",
+        unit="°",
+        remote="live",
+        ge=-60,
+        le=60,
     )
     centre_pitch_degrees: float = option(
-        -5.0, "Pitch of the middle of the screen: a camera on top of the screen makes it negative.",
-        unit="°", remote="live", ge=-60, le=60,
+        -5.0,
+        "Pitch of the middle of the screen: a camera on top of the screen makes it negative.",
+        unit="°",
+        remote="live",
+        ge=-60,
+        le=60,
     )
     auto_centre: bool = option(
         True, "Learn each person's own straight-ahead look from the first seconds.", remote="live"
@@ -185,9 +201,7 @@ class GazeSettings(_Section):
     settle_seconds: float = option(
         0.15, "A new zone must hold for this long before it is told.", unit="s", remote="live", ge=0, le=10
     )
-    dwell_seconds: float = option(
-        1.0, "A zone held for this long is a dwell.", unit="s", remote="live", ge=0.1, le=600
-    )
+    dwell_seconds: float = option(1.0, "A zone held for this long is a dwell.", unit="s", remote="live", ge=0.1, le=600)
     closed_seconds: float = option(
         0.5, "Eyes shut for this long are the zone eyes_closed.", unit="s", remote="live", ge=0.1, le=60
     )
@@ -202,9 +216,7 @@ class BlinkSettings(_Section):
     deep_openness: Fraction = option(
         0.3, "Lids that never sank below this may be a look downwards: such a closure must be short.", remote="live"
     )
-    shallow_seconds: float = option(
-        0.4, "Longest blink that is not deep.", unit="s", remote="live", ge=0.05, le=5
-    )
+    shallow_seconds: float = option(0.4, "Longest blink that is not deep.", unit="s", remote="live", ge=0.05, le=5)
     minimum_seconds: float = option(0.03, "Shorter closures are noise.", unit="s", remote="live", ge=0, le=1)
     long_seconds: float = option(
         0.8, "Eyes held shut for this long are a long blink.", unit="s", remote="live", ge=0.2, le=10
@@ -231,7 +243,9 @@ class BlinkSettings(_Section):
 class DrowsinessSettings(_Section):
     """PERCLOS: the share of time the eyes are at least 80 % shut."""
 
-    window_seconds: float = option(60.0, "Window of PERCLOS and of the blink rate.", unit="s", remote="live", ge=5, le=600)
+    window_seconds: float = option(
+        60.0, "Window of PERCLOS and of the blink rate.", unit="s", remote="live", ge=5, le=600
+    )
     perclos_percent: float = option(15.0, "PERCLOS at or above this is drowsy.", unit="%", remote="live", gt=0, le=100)
     recover_percent: float = option(8.0, "PERCLOS below this is awake again.", unit="%", remote="live", ge=0, le=100)
 
@@ -279,7 +293,9 @@ class MqttSettings(_Section):
     password_file: Path | None = option(None, "File whose first line is the password.")
     prefix: str = option("edged", "First level of every topic.", pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$")
     client_id: str = option("", "Client id; empty means edged- and the camera's name.")
-    keepalive_seconds: int = option(15, "The broker declares us dead after one and a half of these.", unit="s", ge=5, le=3600)
+    keepalive_seconds: int = option(
+        15, "The broker declares us dead after one and a half of these.", unit="s", ge=5, le=3600
+    )
     session_expiry_seconds: int = option(
         3600, "The broker keeps our session for this long while we are away.", unit="s", ge=0, le=604800
     )
@@ -313,7 +329,8 @@ class ModelSettings(_Section):
     """Where model files live."""
 
     directory: Path | None = option(
-        None, "Folder of model files; none means EDGED_MODELS_DIR, else ~/.local/share/edged/models or /var/lib/edged/models."
+        None,
+        "Folder of model files; none means EDGED_MODELS_DIR, else ~/.local/share/edged/models or /var/lib/edged/models.",
     )
 
 

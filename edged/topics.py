@@ -57,7 +57,12 @@ TOPICS: dict[str, Topic] = {
     ),
     "health": Topic("health", "out", 1, True, events.HealthState, "Is the pipeline fresh, and if not, why"),
     "state": Topic(
-        "state/{aspect}", "out", 1, True, tuple(ASPECTS.values()), "How things are now; `aspect` is presence, gaze or eyes"
+        "state/{aspect}",
+        "out",
+        1,
+        True,
+        tuple(ASPECTS.values()),
+        "How things are now; `aspect` is presence, gaze or eyes",
     ),
     "event": Topic("event/{kind}", "out", 1, False, events.EVENT_TYPES, "Something happened; never retained"),
     "summary": Topic("summary", "out", 1, True, events.Summary, "One window's figures"),

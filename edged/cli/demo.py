@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.live import Live
 
 from edged import configuration
-from edged.cli.options import AsJson, Set, overrides
+from edged.bus.private_broker import find_mosquitto
+from edged.cli.options import Set, overrides
 from edged.demo.alone import watch_alone
 from edged.demo.screen import Screen
 from edged.demo.stage import Stage
-from edged.bus.private_broker import find_mosquitto
 from edged.errors import BrokerError
 from edged.settings import Settings
 from edged.wording import payload_text

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from edged import configuration, observations
 from edged.analysis import Analysis, EventLines, Step, fast
-from edged.cli.options import AsJson, ConfigFile, Set, overrides
+from edged.cli.options import ConfigFile, Set, overrides
 from edged.errors import SourceError
 from edged.observations import Face
 from edged.wording import event_text
@@ -29,7 +29,9 @@ _EVENT_ROWS = 12
 
 
 def watch(
-    source: Annotated[str, typer.Argument(help="A clip, a camera (/dev/video0), a stream, a folder of pictures, sitter:")],
+    source: Annotated[
+        str, typer.Argument(help="A clip, a camera (/dev/video0), a stream, a folder of pictures, sitter:")
+    ],
     config: ConfigFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one event a line as JSON, and nothing else.")] = False,
     annotate: Annotated[

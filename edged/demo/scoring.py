@@ -40,8 +40,11 @@ def told_within(truth: Happened, settings: JudgementSettings) -> float:
     """The stream time by which an event of this truth must have been told."""
     if truth.kind == "blink":
         wait = settings.blink.group_seconds
-        return (truth.at_seconds if truth.name == "long" else truth.until_seconds) + wait + _DELIVERY_SECONDS + (
-            settings.blink.long_seconds if truth.name == "long" else 0.0
+        return (
+            (truth.at_seconds if truth.name == "long" else truth.until_seconds)
+            + wait
+            + _DELIVERY_SECONDS
+            + (settings.blink.long_seconds if truth.name == "long" else 0.0)
         )
     if truth.kind == "gaze":
         wait = settings.gaze.closed_seconds if truth.name == "eyes_closed" else settings.gaze.settle_seconds

@@ -54,7 +54,8 @@ class Screen:
         small = image.reshape(rows, image.shape[0] // rows, columns, image.shape[1] // columns, 3).mean(axis=(1, 3))
         picture = Text()
         for row in range(0, rows, 2):
-            for upper, lower in zip(small[row].astype(int).tolist(), small[row + 1].astype(int).tolist()):
+            uppers, lowers = small[row].astype(int).tolist(), small[row + 1].astype(int).tolist()
+            for upper, lower in zip(uppers, lowers, strict=True):
                 picture.append(_UPPER_HALF, Style(color=_colour(upper), bgcolor=_colour(lower)))
             picture.append("\n")
         picture.right_crop(1)

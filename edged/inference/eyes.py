@@ -46,8 +46,8 @@ class Eye:
         matrix = np.array([[cosine, sine], [-sine, cosine]], np.float32)
         old, new = np.array(before[:2], np.float32), np.array(now[:2], np.float32)
         return Eye(
-            (self.contour - old) @ matrix + new,
-            (self.iris - old) @ matrix + new,
+            ((self.contour - old) @ matrix + new).astype(np.float32, copy=False),
+            ((self.iris - old) @ matrix + new).astype(np.float32, copy=False),
             self.aspect_ratio,
             self.offset_x,
             self.offset_y,

@@ -81,7 +81,7 @@ class FaceDetector:
         chosen = np.flatnonzero(self._scores >= bound)
         if not chosen.size:
             return []
-        scores = 1 / (1 + np.exp(-np.clip(self._scores[chosen], -100, 100)))
+        scores = (1 / (1 + np.exp(-np.clip(self._scores[chosen], -80, 80)))).astype(np.float32)
         raw = self._boxes[chosen]
         centres = self._anchors[chosen]
         points = raw[:, 4:16].reshape(-1, 6, 2) + centres[:, None]
@@ -90,8 +90,12 @@ class FaceDetector:
         shift = np.array([left, top], np.float32)
         return [
             Detection(
-                Box(*(float(value) for value in ((box[0] - left) / scale, (box[1] - top) / scale)),
-                    float(box[2] - box[0]) / scale, float(box[3] - box[1]) / scale),
+                Box(
+                    float(box[0] - left) / scale,
+                    float(box[1] - top) / scale,
+                    float(box[2] - box[0]) / scale,
+                    float(box[3] - box[1]) / scale,
+                ),
                 score,
                 (face - shift) / scale,
             )

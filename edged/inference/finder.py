@@ -40,8 +40,12 @@ class FaceFinder(Protocol):
     on. stage_ms: wall time of each stage on the last frame. detector_ran: on the last frame.
     """
 
-    name: str
-    stages: list[str]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def stages(self) -> list[str]: ...
+
     missing_models: list[str]
     stage_ms: dict[str, float]
     detector_ran: bool

@@ -39,6 +39,9 @@ _STEADY_TURN_RADIANS = 0.02
 _STEADY_GROWTH = 0.02
 
 
+_NOWHERE = Box(0, 0, 0, 0)
+
+
 @dataclass
 class _EyeMemory:
     """What was last asked about one eye."""
@@ -56,7 +59,7 @@ class _Followed:
     track: int
     square: Square
     mesh: Mesh | None = None
-    box: Box = Box(0, 0, 0, 0)
+    box: Box = _NOWHERE
     score: float = 0.0
     sample: NDArray[np.uint8] | None = None
     region: tuple[int, int, int, int, int] = (0, 0, 0, 0, 1)
@@ -156,7 +159,7 @@ class LiteRtFaces:
     def _timed(self, stage: str, work: Callable[[], None]) -> None:
         start = time.perf_counter_ns()
         work()
-        self.stage_ms[stage] = (time.perf_counter_ns() - start) / 1e6
+        self.stage_ms[stage] = round((time.perf_counter_ns() - start) / 1e6, 3)
 
     def _follow(self, image: Image, at: float) -> None:
         """Ask the mesh about every followed face that may have moved; let go of those that are gone."""
@@ -255,24 +258,28 @@ class LiteRtFaces:
             square = _steady(memory.square, square)
         reader.look(image, square, right=right)
         blocks = reader.blocks()
-        if memory.blocks is not None and memory.eye is not None and memory.square is not None:
-            if not self._eye_is_due(blocks, memory):
-                memory.skipped = True
-                if square is not memory.square:
-                    memory.eye = memory.eye.moved(memory.square, square)
-                    memory.square = square
-                return
+        if (
+            memory.blocks is not None
+            and memory.eye is not None
+            and memory.square is not None
+            and not self._eye_is_due(blocks, memory.blocks, skipped=memory.skipped)
+        ):
+            memory.skipped = True
+            if square is not memory.square:
+                memory.eye = memory.eye.moved(memory.square, square)
+                memory.square = square
+            return
         memory.skipped = False
         memory.square = square
         memory.blocks = blocks
         memory.eye = reader.read(square, right=right)
 
-    def _eye_is_due(self, blocks: NDArray[np.float32], memory: _EyeMemory) -> bool:
+    def _eye_is_due(self, now: NDArray[np.float32], asked: NDArray[np.float32], *, skipped: bool) -> bool:
         """Small changes are noise; from larger ones on every second frame is asked, and every frame when large."""
-        change = np.abs(blocks - memory.blocks)
+        change = np.abs(now - asked)
         levels = max(float(change.mean()), float(change.max()) / _BLOCK_LEVELS_PER_LEVEL)
         limit = self._settings.iris_skip_levels
-        return levels >= _ALTERNATE * limit or (levels >= limit and memory.skipped) or limit <= 0
+        return levels >= _ALTERNATE * limit or (levels >= limit and skipped) or limit <= 0
 
 
 def _steady(before: Square, now: Square) -> Square:

@@ -85,8 +85,12 @@ class Pipeline:
             keep = self._settings.lost_track_seconds
             self._people = {track: one for track, one in self._people.items() if at - one.seen_at <= keep}
         end = time.perf_counter_ns()
-        stage_ms = {"motion": (gated - start) / 1e6, **self.finder.stage_ms, "measures": (end - measured) / 1e6}
-        stage_ms["total"] = (end - start) / 1e6
+        stage_ms = {
+            "motion": round((gated - start) / 1e6, 3),
+            **self.finder.stage_ms,
+            "measures": round((end - measured) / 1e6, 3),
+            "total": round((end - start) / 1e6, 3),
+        }
         return Observation(
             frame=stamp.frame,
             sequence=stamp.sequence,
@@ -98,7 +102,7 @@ class Pipeline:
             faces=faces,
             motion=moves,
             detector_ran=self.finder.detector_ran,
-            stage_ms={stage: value for stage, value in stage_ms.items()},
+            stage_ms=stage_ms,
             landmarks=_landmarks(found) if self._stream_landmarks else None,
         )
 
@@ -115,19 +119,19 @@ class Pipeline:
             person.pose, person.pose_of = head_pose(found.mesh.points), found.mesh
         pose = person.pose
         assert pose is not None
-        angles: tuple[float | None, ...] = (None, None, None)
+        yaw_shown = pitch_shown = roll_shown = None
         if self._settings.stages.head_pose:
-            angles = tuple(round(angle, 2) for angle in pose)
+            yaw_shown, pitch_shown, roll_shown = (round(angle, 2) for angle in pose)
         right, left = found.right_eye, found.left_eye
         if right is None or left is None:
-            return Face(found.track, box, score, *angles)
+            return Face(found.track, box, score, yaw_shown, pitch_shown, roll_shown)
         person.right_open = (person.right_open or OpenLevel(right.aspect_ratio)).learn(right.aspect_ratio, elapsed)
         person.left_open = (person.left_open or OpenLevel(left.aspect_ratio)).learn(left.aspect_ratio, elapsed)
-        opened = Pair(
-            person.left_open.openness(left.aspect_ratio), person.right_open.openness(right.aspect_ratio)
-        )
+        opened = Pair(person.left_open.openness(left.aspect_ratio), person.right_open.openness(right.aspect_ratio))
         seen = _eyes_seen(right, left)
-        yaws = Pair(gaze_yaw_degrees(left.offset_x, pose.yaw_degrees), gaze_yaw_degrees(right.offset_x, pose.yaw_degrees))
+        yaws = Pair(
+            gaze_yaw_degrees(left.offset_x, pose.yaw_degrees), gaze_yaw_degrees(right.offset_x, pose.yaw_degrees)
+        )
         pitches = Pair(
             gaze_pitch_degrees(left.offset_y, opened.left, pose.pitch_degrees, pose.yaw_degrees),
             gaze_pitch_degrees(right.offset_y, opened.right, pose.pitch_degrees, pose.yaw_degrees),
@@ -139,7 +143,9 @@ class Pipeline:
             found.track,
             box,
             score,
-            *angles,
+            yaw_shown,
+            pitch_shown,
+            roll_shown,
             eye_aspect_ratio=_rounded(left.aspect_ratio, right.aspect_ratio),
             eye_openness=_rounded(opened.left, opened.right),
             eyes_seen=_rounded(seen.left, seen.right),

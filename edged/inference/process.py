@@ -53,7 +53,7 @@ def _loop(link: ChildLink, slot: FrameSlot, settings: Settings, pipeline: Pipeli
         if paused:
             link.wait(_TURN_SECONDS)
             continue
-        stamp = slot.read(sequence, buffer, _TURN_SECONDS)
+        stamp = slot.read(sequence, buffer.data, _TURN_SECONDS)
         if stamp is None:
             continue
         sequence = stamp.sequence

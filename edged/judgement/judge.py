@@ -125,9 +125,7 @@ def elapse(
 ) -> Outcome:
     """Time passed without an observation: the camera is gone, or nothing has been analysed for a while."""
     bodies: list[EventBody] = []
-    there, change = presence.step(
-        settings.presence, state.presence, 0, at_ms=at_ms, frame=-1, wall_ns=wall_ns
-    )
+    there, change = presence.step(settings.presence, state.presence, 0, at_ms=at_ms, frame=-1, wall_ns=wall_ns)
     if change is not None:
         bodies.append(change)
     lids, blinks = blink.elapse(settings.blink, state.blink, at_ms=at_ms)
