@@ -5,9 +5,11 @@ from __future__ import annotations
 import typer
 
 from edged.cli.bench_frames import frames
+from edged.cli.bench_pipeline import pipeline
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Measure the parts on this machine.")
 app.command("frames")(frames)
+app.command("pipeline")(pipeline)
 
 
 @app.callback()

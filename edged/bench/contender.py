@@ -1,0 +1,233 @@
+"""One contender of `edged bench pipeline`, in a process of its own: edged, MediaPipe, or the bare networks.
+
+Runs as a module or, for an interpreter that has mediapipe and not edged, as a file: so nothing of edged is imported
+before it is needed, and this is besides `inference/mediapipe_faces.py` the one place that knows mediapipe. Here it
+is measured as its own users run it, there it works behind edged's interface.
+
+The parent sends one JSON object a line on standard input and gets one a line on standard output. Pictures lie in a
+memory file that is mapped for each task and unmapped after it, so that they count in nobody's memory. Each is
+copied into a buffer of our own before it is looked at, as a picture from a camera would be; that copy is not timed.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+if __name__ == "__main__" and not __package__:
+    # Started as a file: the folder of the file would put `frames.py` and others at the top level.
+    del sys.path[0]
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Image = NDArray[np.uint8]
+
+_MAP_POPULATE = getattr(mmap, "MAP_POPULATE", 0x8000)  # known to Python since 3.10
+
+
+class Contender(Protocol):
+    """What is measured. look: analyses one BGR picture at this stream time and says whether it shows a face."""
+
+    def look(self, image: Image, at_ms: float) -> bool: ...
+
+    def calls(self) -> list[int]:
+        """How often each network was asked so far, where that can be known."""
+
+
+class EdgedContender:
+    """edged's own pipeline, with the settings it was told."""
+
+    def __init__(self, settings_json: str) -> None:
+        import cv2
+
+        from edged.frames import FrameStamp
+        from edged.inference.models import ModelStore, default_directory
+        from edged.inference.pipeline import Pipeline
+        from edged.settings import Settings
+
+        cv2.setNumThreads(1)  # as the inference process does
+        settings = Settings.model_validate_json(settings_json)
+        self._stamp = FrameStamp
+        self._pipeline = Pipeline(settings.inference, ModelStore(default_directory(settings.models)))
+        self._frame = 0
+
+    def look(self, image: Image, at_ms: float) -> bool:
+        self._frame += 1
+        height, width = image.shape[:2]
+        return bool(
+            self._pipeline.analyse(image, self._stamp(self._frame, self._frame, 0, 0, at_ms, width, height)).faces
+        )
+
+    def calls(self) -> list[int]:
+        return list(self._pipeline.finder.invocations().values())
+
+    def names(self) -> list[str]:
+        """Which networks `calls` counts."""
+        return list(self._pipeline.finder.invocations())
+
+
+class MediaPipeContender:
+    """FaceMesh with irises, following one face: the video mode its users run. It wants RGB and is given it."""
+
+    def __init__(self) -> None:
+        import cv2
+        import mediapipe
+
+        cv2.setNumThreads(1)
+        self._rgb = lambda image: cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        self._mesh = mediapipe.solutions.face_mesh.FaceMesh(
+            static_image_mode=False, max_num_faces=1, refine_landmarks=True
+        )
+
+    def look(self, image: Image, at_ms: float) -> bool:
+        return self._mesh.process(self._rgb(image)).multi_face_landmarks is not None
+
+    def calls(self) -> list[int]:
+        return []
+
+
+def serve(contender: Contender, frames_fd: int, answer: Callable[[dict[str, Any]], None]) -> None:
+    """Analyse what the parent sends until it closes the line."""
+    buffer: Image = np.empty(0, np.uint8)
+    for line in sys.stdin:
+        task = json.loads(line)
+        if "pss" in task:
+            answer({"pss_bytes": _pss_bytes()})
+            continue
+        height, width = task["height"], task["width"]
+        if buffer.shape != (height, width, 3):
+            buffer = np.empty((height, width, 3), np.uint8)
+        size, count = buffer.size, len(task["at_ms"])
+        flags = mmap.MAP_SHARED | _MAP_POPULATE
+        with mmap.mmap(frames_fd, size * count, flags=flags, prot=mmap.PROT_READ) as memory:
+            pictures = np.frombuffer(memory, np.uint8).reshape(count, height, width, 3)
+            answer(_measure(contender, pictures, task["at_ms"], buffer))
+            del pictures
+
+
+def _measure(contender: Contender, pictures: Image, times_ms: list[float], buffer: Image) -> dict[str, Any]:
+    faces, aside, wall = 0, 0, 0
+    calls: list[int] = []
+    before = contender.calls()
+    # The whole process's time less our own bookkeeping: threads of a library that work on after it has answered count.
+    cpu = time.process_time_ns()
+    for picture, at_ms in zip(pictures, times_ms):
+        began = time.thread_time_ns()
+        np.copyto(buffer, picture)
+        start_wall = time.perf_counter_ns()
+        aside += time.thread_time_ns() - began
+        faces += contender.look(buffer, at_ms)
+        began = time.thread_time_ns()
+        wall += time.perf_counter_ns() - start_wall
+        after = contender.calls()
+        for network, (old, new) in enumerate(zip(before, after)):
+            calls += [network] * (new - old)
+        before = after
+        aside += time.thread_time_ns() - began
+    cpu = time.process_time_ns() - cpu - aside
+    return {"cpu_ns": cpu, "wall_ns": wall, "faces": faces, "calls": calls}
+
+
+def serve_bare(settings_json: str, names: list[str], answer: Callable[[dict[str, Any]], None]) -> None:
+    """Ask the networks in the order in which edged did, and do nothing else. Networks run on noise, which costs alike."""
+    from edged.inference.litert import Network
+    from edged.inference.models import ModelStore, default_directory
+    from edged.settings import Settings
+
+    settings = Settings.model_validate_json(settings_json)
+    store = ModelStore(default_directory(settings.models))
+    inference = settings.inference
+    noise = np.random.default_rng(1)
+    invokes = []
+    for name in names:
+        network = Network(
+            store.path(name), threads=inference.threads, delegate=inference.delegate,
+            delegate_options=inference.delegate_options,
+        )  # fmt: skip
+        network.input[:] = noise.random(network.input.shape, np.float32)
+        invokes.append(network.bare_invoke)
+    answer({})
+    for line in sys.stdin:
+        order = [invokes[network] for network in json.loads(line)["calls"]]
+        cpu = time.process_time_ns()
+        for invoke in order:
+            invoke()
+        answer({"cpu_ns": time.process_time_ns() - cpu})
+
+
+def serve_decoded(settings_json: str, frames_fd: int, answer: Callable[[dict[str, Any]], None]) -> None:
+    """Decode the clip, a piece at a time, into the memory file. An answer without times is the end."""
+    from edged.capture.source import open_source
+    from edged.settings import Settings
+
+    settings = Settings.model_validate_json(settings_json)
+    source = open_source(settings.capture)
+    source.open()
+    answer({"description": source.description})
+    for line in sys.stdin:
+        room = json.loads(line)["room"]
+        times: list[float] = []
+        height = width = 0
+        # Not mapped but written: a piece of which only a part is filled takes no more memory than that part.
+        while len(times) < room and (captured := source.read()) is not None:
+            height, width = captured.image.shape[:2]
+            os.pwrite(frames_fd, np.ascontiguousarray(captured.image).data, len(times) * height * width * 3)
+            times.append(captured.at_ms)
+        answer({"at_ms": times, "height": height, "width": width})
+
+
+def _pss_bytes() -> int:
+    with open("/proc/self/smaps_rollup", encoding="ascii") as rollup:  # noqa: PTH123 - one line shorter and no import
+        for line in rollup:
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def main() -> None:
+    """`contender.py ROLE FRAMES_FD`; what else a role needs is the first line of standard input."""
+    role, frames_fd = sys.argv[1], int(sys.argv[2])
+    # Libraries write what they like to standard output; answers have a line of their own.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
+    def answer(content: dict[str, Any]) -> None:
+        answers.write(json.dumps(content) + "\n")
+        answers.flush()
+
+    needs = json.loads(sys.stdin.readline())
+    try:
+        _play(role, frames_fd, needs, answer)
+    except ImportError as error:
+        answer({"problem": f"{sys.executable} cannot import {error.name}"})
+    except Exception as error:
+        if type(error).__module__ != "edged.errors":
+            raise
+        answer({"problem": str(error)})
+
+
+def _play(role: str, frames_fd: int, needs: dict[str, Any], answer: Callable[[dict[str, Any]], None]) -> None:
+    if role == "decode":
+        serve_decoded(needs["settings"], frames_fd, answer)
+    elif role == "bare":
+        serve_bare(needs["settings"], needs["names"], answer)
+    elif role == "edged":
+        edged = EdgedContender(needs["settings"])
+        answer({"names": edged.names()})
+        serve(edged, frames_fd, answer)
+    else:
+        contender = MediaPipeContender()
+        answer({})
+        serve(contender, frames_fd, answer)
+
+
+if __name__ == "__main__":
+    main()
