@@ -31,12 +31,21 @@ import threading
 import time
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, Protocol, Union, cast, final
 
+from edged import futex
 from edged.errors import FrameSlotError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+    class _Array(Protocol):
+        """An array of numpy's: its type says that it is a buffer only from Python 3.12 on."""
+
+        @property
+        def __array_interface__(self) -> dict[str, Any]: ...
+
+    Pixels = Union[Buffer, _Array]
 
 SLOTS = 3
 MAX_SIDE_PIXELS = 65535
@@ -60,42 +69,6 @@ _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
 # A signal that arrives after Python last looked and before the futex sleeps is only noticed on waking up; sleeping
 # in slices bounds that, and the time lost if a writer is killed between publishing a frame and waking us.
 _LONGEST_SLEEP_SECONDS = 0.5
-
-_FUTEX_WAIT, _FUTEX_WAKE = 0, 1
-_WAKE_ALL = 0x7FFFFFFF
-_LOW_HALF = 0xFFFFFFFF
-
-
-class _Timespec(ctypes.Structure):
-    _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
-
-
-def _futex_number() -> int | None:
-    """The system call's number; 32-bit x86 and ARM share one, also under a 64-bit kernel."""
-    if ctypes.sizeof(ctypes.c_void_p) == 4:
-        return 240
-    return {"x86_64": 202, "aarch64": 98, "riscv64": 98}.get(platform.machine())
-
-
-_SYS_FUTEX = _futex_number()
-_syscall = ctypes.CDLL(None, use_errno=True).syscall
-_syscall.restype = ctypes.c_long
-_syscall.argtypes = (
-    ctypes.c_long, ctypes.c_void_p, ctypes.c_int, ctypes.c_uint32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32,
-)  # fmt: skip
-
-
-def _futex_wait(address: int, expected: int, timeout_seconds: float) -> int:
-    """Sleep while the 32-bit word at `address` is `expected`. Returns 0 when woken, else the errno."""
-    whole = int(timeout_seconds)
-    limit = _Timespec(whole, int((timeout_seconds - whole) * 1e9))
-    if _syscall(_SYS_FUTEX, address, _FUTEX_WAIT, expected & _LOW_HALF, ctypes.addressof(limit), None, 0) == 0:
-        return 0
-    return ctypes.get_errno()
-
-
-def _futex_wake(address: int) -> None:
-    _syscall(_SYS_FUTEX, address, _FUTEX_WAKE, _WAKE_ALL, None, None, 0)
 
 
 class _HeldLock(threading.local):
@@ -240,7 +213,7 @@ class FrameSlot:
 
     def write(
         self,
-        pixels: Buffer,
+        pixels: Pixels,
         *,
         frame: int,
         captured_ns: int,
@@ -275,7 +248,7 @@ class FrameSlot:
             words[header // 8] = 2 * sequence  # whole
             _fence()
             words[_NEWEST // 8] = sequence
-        _futex_wake(self._address + _NEWEST)
+        futex.wake(self._address + _NEWEST)
         return sequence
 
     def wait_taken(self, sequence: int, timeout_seconds: float) -> bool:
@@ -298,7 +271,7 @@ class FrameSlot:
         """Sequence number of the newest whole frame, 0 before the first."""
         return self._words[_NEWEST // 8]
 
-    def read(self, after: int, into: Buffer, timeout_seconds: float) -> FrameStamp | None:
+    def read(self, after: int, into: Pixels, timeout_seconds: float) -> FrameStamp | None:
         """Copy the newest frame with a sequence above `after` to the start of `into`, waiting for one if need be.
 
         Returns its stamp; gaps between sequences are frames that were missed. None: nothing newer came in time,
@@ -324,7 +297,7 @@ class FrameSlot:
         if sequence > self._words[_TAKEN // 8]:
             self._words[_TAKEN // 8] = sequence
             _fence()
-            _futex_wake(self._address + _TAKEN)
+            futex.wake(self._address + _TAKEN)
 
     def set_demand(self, seconds: float) -> None:
         """Wish for at least this much time between frames; 0 asks for all."""
@@ -332,8 +305,8 @@ class FrameSlot:
 
     def wake(self) -> None:
         """Make everyone who sleeps in `read` or `wait_taken` return empty-handed, to look at other things."""
-        _futex_wake(self._address + _NEWEST)
-        _futex_wake(self._address + _TAKEN)
+        futex.wake(self._address + _NEWEST)
+        futex.wake(self._address + _TAKEN)
 
     def _copy(self, sequence: int, target: memoryview) -> FrameStamp | None:
         """One attempt at copying frame `sequence`; None if the writer got in the way."""
@@ -365,7 +338,7 @@ class FrameSlot:
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             return False
-        result = _futex_wait(self._address + word, seen, min(remaining, _LONGEST_SLEEP_SECONDS))
+        result = futex.wait(self._address + word, seen, min(remaining, _LONGEST_SLEEP_SECONDS))
         if result in (errno.EAGAIN, errno.ETIMEDOUT):
             return True  # changed before we slept, or the end of a slice: the caller looks again
         if result in (0, errno.EINTR):
@@ -379,10 +352,10 @@ def _checked_size(width: int, height: int) -> int:
     return width * height * 3
 
 
-def _flat(buffer: Buffer) -> memoryview:
+def _flat(buffer: Pixels) -> memoryview:
     """The bytes of a C-contiguous buffer of any shape."""
     try:
-        return memoryview(buffer).cast("B")
+        return memoryview(cast("Buffer", buffer)).cast("B")
     except TypeError as error:
         raise FrameSlotError(f"pixels must be C-contiguous bytes: {error}") from error
 
@@ -397,5 +370,5 @@ def _total_bytes(capacity_bytes: int) -> int:
 
 
 def _check_platform() -> None:
-    if _SYS_FUTEX is None or sys.byteorder != "little":
+    if not futex.AVAILABLE or sys.byteorder != "little":
         raise FrameSlotError(f"frame slots are not supported on {platform.machine()} ({sys.byteorder}-endian)")

@@ -20,11 +20,9 @@ import selectors
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -33,6 +31,7 @@ from edged import child, messages
 from edged.frames import FrameSlot
 from edged.messages import Beacon, Downward, Failed, Pause, Resume, Stop, Upward
 from edged.settings import Settings
+from edged.spawning import spawn
 
 log = logging.getLogger(__name__)
 
@@ -256,7 +255,7 @@ class Supervisor:
 
     def _start(self, each: Child) -> None:
         try:
-            process, ours, exit_fd = self._spawn(each)
+            process, ours, exit_fd = spawn(each.name, each.spec.target, self._slot.fd)
         except OSError as error:
             self._count_loss(each, "process_died", f"{each.name} cannot be started: {error.strerror}", final=False)
             return
@@ -277,32 +276,6 @@ class Supervisor:
         if self._paused:
             self._post(each, messages.encode(Pause()))
         log.debug("%s started as process %d", each.name, process.pid)
-
-    def _spawn(self, each: Child) -> tuple[subprocess.Popen[bytes], socket.socket, int]:
-        """A new process, our end of its link and its exit descriptor. Raises OSError, with nothing left behind."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setblocking(False)
-        process: subprocess.Popen[bytes] | None = None
-        with theirs:
-            try:
-                process = subprocess.Popen(
-                    [
-                        *_interpreter(), "-m", "edged.child",
-                        each.name, each.spec.target, str(theirs.fileno()), str(self._slot.fd), str(os.getpid()),
-                    ],
-                    pass_fds=(theirs.fileno(), self._slot.fd),
-                    env=child_environment(os.environ),
-                    stdin=subprocess.DEVNULL,
-                    # Ctrl-C in a terminal is for the daemon, which ends its children in order.
-                    start_new_session=True,
-                )  # fmt: skip
-                return process, ours, os.pidfd_open(process.pid)
-            except OSError:
-                ours.close()
-                if process is not None:
-                    process.kill()
-                    process.wait()
-                raise
 
     def _read(self, each: Child, limit: int = 64) -> None:
         """Take in what a child said, a bounded amount, so that a chatty one does not starve the other."""
@@ -444,27 +417,3 @@ def _obituary(name: str, status: int) -> str:
         except ValueError:
             return f"{name} was ended by signal {number}"
     return f"{name} ended with status {status}" if status else f"{name} ended by itself"
-
-
-def _interpreter() -> list[str]:
-    # -P: the working directory is no place to import from; Python 3.10 has no such option.
-    return [sys.executable, "-P"] if sys.version_info >= (3, 11) else [sys.executable]
-
-
-_DAEMONS_OWN = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "CREDENTIALS_DIRECTORY", "LISTEN_FDS", "LISTEN_PID")
-
-
-def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """What a child gets of the daemon's environment: not the broker's secrets, nor systemd's ear."""
-    kept = {
-        name: value
-        for name, value in environment.items()
-        if name not in _DAEMONS_OWN and not name.upper().startswith("EDGED_MQTT")
-    }
-    # Pools of threads and allocator arenas that nobody uses cost tens of megabytes on a small board.
-    for name, value in (("OMP_NUM_THREADS", "1"), ("OPENBLAS_NUM_THREADS", "1"), ("MALLOC_ARENA_MAX", "2")):
-        kept.setdefault(name, value)
-    root = str(Path(__file__).resolve().parents[1])
-    if Path(root).name not in ("site-packages", "dist-packages"):  # run from a checkout
-        kept["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH", ""))))
-    return kept
