@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 ONLINE = b"online"
 OFFLINE = b"offline"
+# A topic the broker does not let us publish on is left alone for this long.
+DENIAL_SECONDS = 300.0
 _REQUESTS_LIMIT = 256
 _STREAM_LIMIT = 8
 # The broker may take some messages back later (quota, resources): these are kept and sent again, the others never.
@@ -51,6 +53,7 @@ class Bus:
         self._stream: deque[tuple[str, bytes]] = deque(maxlen=_STREAM_LIMIT)
         self._warnings: dict[str, None] = {}
         self._put_off = ""
+        self._denials: dict[str, tuple[float, str]] = {}
         self._farewell_mid: int | None = None
         self._farewell_heard = False
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -85,7 +88,7 @@ class Bus:
     def warnings(self) -> list[str]:
         """What the broker does not let us do though we are connected: one sentence each."""
         with self._guard:
-            return list(self._warnings)
+            return [*self._warnings, *(sentence for _, sentence in self._denials.values())]
 
     @property
     def lost_events(self) -> int:
@@ -169,7 +172,7 @@ class Bus:
         # Always, for the session may be gone; and our own availability, since the will of a connection that died
         # slowly can overtake the `online` of this one.
         link.subscribe([command_filter(self._settings.prefix, self._camera)])
-        link.subscribe([self._availability], replay=False)
+        link.subscribe([self._availability], qos=0, replay=False)
 
     def pump(self, link: Link) -> None:
         """Send what the window allows."""
@@ -179,6 +182,9 @@ class Bus:
             raise BrokerError(f"the broker takes no more at the moment: {refusal}")
         self._delivery.settle()
         while (outgoing := self._delivery.next()) is not None:
+            if self._denied(outgoing.topic):
+                self._delivery.refused_unsent(outgoing)
+                continue
             if not link.fits(outgoing.topic, outgoing.payload):
                 self._delivery.refused_unsent(outgoing)
                 self._warn(
@@ -256,13 +262,27 @@ class Bus:
             return
         outgoing = self._delivery.acknowledged(mid, refused=bool(refusal))
         if refusal and outgoing is not None:
-            self._warn(f"the broker refuses what is published on {outgoing.topic}: {refusal}")
+            # Some brokers close the connection over it: asking again with every message would never let us work.
+            sentence = f"the broker refuses what is published on {outgoing.topic}: {refusal}"
+            with self._guard:
+                known = outgoing.topic in self._denials
+                self._denials[outgoing.topic] = (time.monotonic() + DENIAL_SECONDS, sentence)
+            if not known:
+                log.warning("%s", sentence)
 
     def on_subscription_refused(self, topic_filter: str, reason: str) -> None:
         """The broker's access list keeps a subscription from us."""
         self._warn(f"the broker does not let us subscribe to {topic_filter}: {reason}")
 
     # -- inside -------------------------------------------------------------------------------------------------
+
+    def _denied(self, topic: str) -> bool:
+        with self._guard:
+            until, _ = self._denials.get(topic, (0.0, ""))
+            if time.monotonic() < until:
+                return True
+            self._denials.pop(topic, None)
+            return False
 
     def _make_link(self) -> Link:
         return Link(

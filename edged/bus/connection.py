@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE_SECONDS = 0.25
 # A connection shorter than this was none: two clients with one id would else throw each other out without a pause.
 HELD_SECONDS = 5.0
+SHORT_IN_A_ROW = 3
 # Longest sleep of a turn: how late an unanswered message or a dying thread is noticed.
 TURN_SECONDS = 1.0
 # A thread that did not come round for this long is stuck (name look-up, connect: each bounded, but not all together).
@@ -82,6 +83,7 @@ class Connection:
         self._turned_seconds = time.monotonic()
         self._connected = False
         self._failures = 0
+        self._short = 0
         self._problem = "not started"
         self._closed = False
 
@@ -170,10 +172,14 @@ class Connection:
                 log.exception("internal error on the MQTT connection")
                 problem = "an internal error broke the MQTT connection (see the log)"
             held = self._connected and time.monotonic() - opened_seconds > HELD_SECONDS
-            self._failures += 1
-            self._note(False, problem)
             if held:
                 self._backoff.succeeded()
+            self._short = self._short + 1 if self._connected and not held else 0
+            if self._short >= SHORT_IN_A_ROW and problem.endswith("closed the connection"):
+                # mosquitto does not say when another client takes our session over.
+                problem += " soon after letting us in, again and again (does another client use our client id?)"
+            self._failures += 1
+            self._note(False, problem)
             self._stopping.wait(self._backoff.failed())
 
     def _connect_and_serve(self) -> None:

@@ -13,7 +13,6 @@ import logging
 import os
 import select
 import socket
-import ssl
 import time
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -25,10 +24,13 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from edged.bus import leftovers
 from edged.bus.credentials import password
 from edged.bus.message import CAPTURED_PROPERTY, Message
+from edged.bus.problems import connect_problem, refusal
+from edged.bus.tls import TlsContext, tls_context
 from edged.errors import BrokerError
-from edged.settings import MqttSettings, TlsSettings
+from edged.settings import MqttSettings
 
 log = logging.getLogger(__name__)
 
@@ -37,19 +39,8 @@ WELCOME_SECONDS = 5.0
 # What we let a broker send us in one packet: far above any command, far below what would hurt a small board.
 MAX_INCOMING_BYTES = 1024 * 1024
 _PROPERTY_BYTES = 256
+_LEFTOVER_BYTES = 64 * 1024
 _DEFAULT_RECEIVE_MAXIMUM = 65_535
-
-_REFUSALS = {
-    "Bad user name or password": "refuses the user name or the password (check mqtt.username and mqtt.password_file)",
-    "Not authorized": "does not let us in: not authorised (check mqtt.username and mqtt.password_file)",
-    "Banned": "has banned this client",
-    "Client identifier not valid": "does not accept our client id (set mqtt.client_id)",
-    "Unsupported protocol version": "does not speak MQTT 5 (mosquitto does since 1.6)",
-    "Server unavailable": "is not available at the moment",
-    "Server busy": "is too busy at the moment",
-    "Session taken over": "closed the connection: another client uses our client id (give each its own mqtt.client_id)",
-    "Server shutting down": "is shutting down",
-}
 
 
 @dataclass(frozen=True)
@@ -103,6 +94,7 @@ class Link:
         self._session_expiry_seconds = session_expiry_seconds
         self._where = f"{settings.host}:{settings.port}"
         self._lost = ""
+        self._tls: TlsContext | None = None
         self._welcome: Welcome | None = None
         self._asked: dict[int, list[str]] = {}
         self._client = Client(
@@ -114,6 +106,7 @@ class Link:
         if will is not None:
             self._client.will_set(will.topic, will.payload, qos=1, retain=True)
         self._client.on_socket_open = self._on_socket_open
+        self._client.on_socket_close = self._on_socket_close
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
@@ -138,7 +131,9 @@ class Link:
                 properties=properties,
             )
         except (OSError, ValueError) as error:
-            raise BrokerError(_connect_problem(self._settings, error)) from None
+            if self._tls is not None:
+                self._tls.drop()
+            raise BrokerError(connect_problem(self._settings, error)) from None
         deadline = time.monotonic() + WELCOME_SECONDS
         while self._welcome is None:
             remaining = deadline - time.monotonic()
@@ -155,7 +150,7 @@ class Link:
             connection = self._client.socket()
             if connection is not None:
                 connection.close()
-        for name in ("on_connect", "on_message", "on_publish", "on_subscribe", "on_socket_open"):
+        for name in ("on_connect", "on_message", "on_publish", "on_subscribe", "on_socket_open", "on_socket_close"):
             setattr(self._client, name, None)
 
     def disconnect(self) -> None:
@@ -262,12 +257,13 @@ class Link:
         if self._settings.username:
             self._client.username_pw_set(self._settings.username, secret)
         if self._settings.tls.enabled:
-            self._client.tls_set_context(_tls_context(self._settings.tls))
+            self._tls = tls_context(self._settings.tls)
+            self._client.tls_set_context(self._tls)
 
     def _socket(self) -> Any:
         connection = self._client.socket()
         if connection is None:
-            raise BrokerError(self._lost or f"the broker at {self._where} closed the connection")
+            raise BrokerError(self._lost or self._hung_up())
         return connection
 
     def _check(self, code: MQTTErrorCode) -> None:
@@ -275,12 +271,34 @@ class Link:
             return
         if code == MQTTErrorCode.MQTT_ERR_PROTOCOL and not self._lost:
             self._lost = f"the broker at {self._where} sent something that is not MQTT 5"
-        raise BrokerError(self._lost or f"the broker at {self._where} closed the connection")
+        raise BrokerError(self._lost or self._hung_up())
+
+    def _hung_up(self) -> str:
+        sentence = f"the broker at {self._where} closed the connection"
+        if self._welcome is not None:
+            return sentence
+        hint = "does it ask for a client certificate?" if self._settings.tls.enabled else "does it want TLS?"
+        return f"{sentence} before it let us in ({hint})"
 
     def _on_socket_open(self, _client: Client, _userdata: Any, connection: Any) -> None:
         # Without it, Nagle's algorithm holds a second small packet back until the first is acknowledged (40 ms).
         with contextlib.suppress(OSError):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def _on_socket_close(self, _client: Client, _userdata: Any, connection: Any) -> None:
+        if self._lost:
+            return
+        try:
+            found = leftovers.parse(connection.recv(_LEFTOVER_BYTES))
+            for mid, code in found.answers:
+                reason = ReasonCode(PacketTypes.PUBACK, identifier=code)
+                self._listener.on_acknowledged(mid, str(reason).lower() if reason.is_failure else "")
+            if found.disconnect is not None:
+                self._lost = self._refusal(ReasonCode(PacketTypes.DISCONNECT, identifier=found.disconnect))
+        except (OSError, ValueError, KeyError):
+            pass  # nothing was left, which is usual
+        except Exception:
+            log.exception("what the broker said last was passed over")
 
     def _on_connect(
         self, _client: Client, _userdata: Any, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None
@@ -306,11 +324,10 @@ class Link:
         elif str(reason) == "Keep alive timeout":
             self._lost = f"the broker at {self._where} no longer answers"
         else:
-            self._lost = f"the broker at {self._where} closed the connection"
+            self._lost = self._hung_up()
 
     def _refusal(self, reason: ReasonCode) -> str:
-        words = str(reason)
-        return f"the broker at {self._where} " + _REFUSALS.get(words, f"refuses us: {words.lower()}")
+        return refusal(self._where, str(reason))
 
     def _on_message(self, _client: Client, _userdata: Any, received: MQTTMessage) -> None:
         # A message that breaks us must still be acknowledged, or the broker sends it again with every connection.
@@ -359,38 +376,3 @@ def _message(received: MQTTMessage) -> Message:
         received_monotonic_ns=time.monotonic_ns(),
         duplicate=bool(received.dup),
     )
-
-
-def _tls_context(settings: TlsSettings) -> ssl.SSLContext:
-    for path in (settings.ca_file, settings.certificate_file, settings.key_file):
-        if path is not None and not os.access(path, os.R_OK):
-            raise BrokerError(f"the TLS file {path} is missing or not readable for this user")
-    try:
-        context = ssl.create_default_context(cafile=str(settings.ca_file) if settings.ca_file else None)
-        if settings.certificate_file is not None:
-            # An empty passphrase: OpenSSL would else ask for one on the terminal, and wait.
-            context.load_cert_chain(settings.certificate_file, settings.key_file, password="")
-    except (ssl.SSLError, OSError) as error:
-        reason = getattr(error, "reason", None) or error.strerror or "unknown format"
-        raise BrokerError(
-            f"the TLS files cannot be used: {reason} (mqtt.tls.* must be PEM files, the key without a passphrase)"
-        ) from None
-    return context
-
-
-def _connect_problem(settings: MqttSettings, error: OSError | ValueError) -> str:
-    where = f"{settings.host}:{settings.port}"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the certificate of the broker at {where} is not trusted: {error.verify_message} (set mqtt.tls.ca_file)"
-    if isinstance(error, ssl.SSLError):
-        reason = (error.reason or str(error)).lower().replace("_", " ")
-        return f"no TLS with the broker at {where}: {reason} (is this its TLS port, does it ask for a certificate?)"
-    if isinstance(error, ConnectionRefusedError):
-        return f"no broker answers at {where} (is mosquitto running? set mqtt.host and mqtt.port)"
-    if isinstance(error, socket.gaierror):
-        return f"the broker's name {settings.host} cannot be resolved (set mqtt.host)"
-    if isinstance(error, TimeoutError):
-        return f"the broker at {where} does not answer"
-    if isinstance(error, OSError):
-        return f"the broker at {where} cannot be reached: {error.strerror or error}"
-    return f"the broker's address {where} cannot be used: {error}"
