@@ -2,7 +2,8 @@
 
 A closure begins when the lids sink below `close_openness` and ends above `open_openness`, or when they have clearly
 risen from their lowest point. Short deep closures are blinks; blinks close together are told as one double or triple
-when no more can follow. A closure that was never deep and lasts is somebody looking down.
+when no more can follow. A closure that was never deep and lasts is somebody looking down, and so is what follows a
+blink after which the lids stay half way: the blink ends where they left the depth.
 """
 
 from __future__ import annotations
@@ -21,10 +22,17 @@ _ONE_EYE_OPEN = 0.55
 _WINK_OTHER_OPEN = 0.62  # the other eye narrows in a wink, but not further than this
 _GAP_MS = 500.0  # without observations for this long a closure is no longer one closure
 _LEAST_SEEN = 0.25  # eyes seen worse than this say nothing
+_WELL_SEEN = 0.5  # an eye seen worse than this is taken to do what the other one does: no wink, no held lid
+_LIFTED = 0.05  # lids this far above the deep level have left the depth
+_LIFTED_MS = 250.0  # and when they stay there for this long the eyes have not been shut since
 
 
 class Closure(msgspec.Struct, frozen=True):
-    """Eyes that are shut, or are closing. start_ms: when the lids crossed the threshold, between two frames."""
+    """Eyes that are shut, or are closing. start_ms: when the lids crossed the threshold, between two frames.
+
+    lifted_ms, lifted_frame: when the lids left the depth and the last frame before, while they stay half way.
+    spent: what is left of a closure that was told; no blink unless the lids sink deep again.
+    """
 
     start_ms: float
     first_frame: int
@@ -32,6 +40,9 @@ class Closure(msgspec.Struct, frozen=True):
     lowest: float
     lowest_eyes: Pair
     deep_since_ms: float | None = None
+    lifted_ms: float | None = None
+    lifted_frame: int = 0
+    spent: bool = False
     long_told: bool = False
 
 
@@ -71,12 +82,11 @@ def step(
     """Take in one frame of the primary face."""
     told: list[Blink] = []
     if face.track != memory.track:
-        memory, told = _let_go(memory)
+        memory, told = leave(memory)
         memory = msgspec.structs.replace(memory, track=face.track, at_ms=at_ms, peak=1.0, openness=1.0)
     elif at_ms - memory.at_ms > _GAP_MS:
         memory = msgspec.structs.replace(memory, closure=None, openness=1.0)
-    now = openness(face)
-    eyes = face.eye_openness
+    now, eyes = openness(face), _trusted(face)
     if now is None or eyes is None:
         memory = msgspec.structs.replace(memory, closure=None, at_ms=at_ms)
     elif memory.closure is None:
@@ -94,11 +104,36 @@ def step(
 def elapse(settings: BlinkSettings, memory: BlinkMemory, *, at_ms: float) -> tuple[BlinkMemory, list[Blink]]:
     """Time passed: tell a group to which no further blink can belong any more."""
     group = memory.group
-    if group is None or (memory.closure is not None and at_ms - memory.at_ms <= _GAP_MS):
+    if group is None or at_ms - group.end_ms < settings.group_seconds * MILLISECONDS:
         return memory, []
-    if at_ms - group.end_ms < settings.group_seconds * MILLISECONDS:
+    if at_ms - memory.at_ms <= _GAP_MS and _may_join(settings, group, memory.closure, at_ms):
         return memory, []
     return msgspec.structs.replace(memory, group=None), [_told(group, memory.track)]
+
+
+def leave(memory: BlinkMemory) -> tuple[BlinkMemory, list[Blink]]:
+    """Nobody is there any more, or another face is primary: tell what was waiting, forget the rest."""
+    return BlinkMemory(), [] if memory.group is None else [_told(memory.group, memory.track)]
+
+
+def _may_join(settings: BlinkSettings, group: Group, closure: Closure | None, at_ms: float) -> bool:
+    """A closure that is not over may still turn out to be the group's next blink."""
+    if closure is None or closure.spent or closure.start_ms - group.end_ms >= settings.group_seconds * MILLISECONDS:
+        return False
+    longest = settings.shallow_seconds if closure.deep_since_ms is None else settings.long_seconds
+    return at_ms - closure.start_ms <= longest * MILLISECONDS
+
+
+def _trusted(face: Face) -> Pair | None:
+    """The openness of both eyes, where a badly seen one is taken to do what the other does."""
+    eyes, seen = face.eye_openness, face.eyes_seen
+    if eyes is None or seen is None:
+        return None
+    if seen.left < _WELL_SEEN <= seen.right:
+        return Pair(eyes.right, eyes.right)
+    if seen.right < _WELL_SEEN <= seen.left:
+        return Pair(eyes.left, eyes.left)
+    return eyes
 
 
 def _open(
@@ -116,30 +151,30 @@ def _closed(
     settings: BlinkSettings, memory: BlinkMemory, closure: Closure, now: float, eyes: Pair, at_ms: float, frame: int
 ) -> tuple[BlinkMemory, list[Blink]]:
     opened = now > settings.open_openness or now > closure.lowest + _REOPENED_RISE
-    if opened and min(eyes) > _ONE_EYE_OPEN:
+    if opened and min(eyes) > (_ONE_EYE_SHUT if now > settings.open_openness else _ONE_EYE_OPEN):
         level = min(settings.close_openness, now)
         end = _crossing(memory.at_ms, memory.openness, at_ms, now, level)
         memory = msgspec.structs.replace(memory, closure=None, peak=min(1.0, now))
         return _ended(settings, memory, closure, end)
+    told: list[Blink] = []
+    if now < settings.deep_openness:
+        closure = _deeper(settings, memory, closure, now, eyes, at_ms, frame)
+    elif closure.deep_since_ms is not None and now >= settings.deep_openness + _LIFTED:
+        memory, closure, told = _half_way(settings, memory, closure, now, eyes, at_ms)
     lower = now < closure.lowest
-    deep = closure.deep_since_ms
-    if deep is None and now < settings.deep_openness:
-        deep = at_ms
-    elif deep is not None and now > settings.close_openness and not closure.long_told:
-        deep = None
     closure = msgspec.structs.replace(
         closure,
         last_frame=frame,
         lowest=min(now, closure.lowest),
         lowest_eyes=eyes if lower else closure.lowest_eyes,
-        deep_since_ms=deep,
     )
-    told: list[Blink] = []
+    deep = closure.deep_since_ms
     held = at_ms - closure.start_ms
     if (
         not closure.long_told
         and held >= settings.long_seconds * MILLISECONDS
         and deep is not None
+        and closure.lifted_ms is None
         and at_ms - deep >= held / 2
         and _wink(settings, closure) is None
     ):
@@ -151,20 +186,49 @@ def _closed(
     return msgspec.structs.replace(memory, closure=closure), told
 
 
+def _deeper(
+    settings: BlinkSettings, memory: BlinkMemory, closure: Closure, now: float, eyes: Pair, at_ms: float, frame: int
+) -> Closure:
+    """The lids are deep. Those that came from a look downwards begin a closure of their own."""
+    if closure.deep_since_ms is not None:
+        return msgspec.structs.replace(closure, lifted_ms=None)
+    if closure.spent or at_ms - closure.start_ms > settings.shallow_seconds * MILLISECONDS:
+        start = _crossing(memory.at_ms, memory.openness, at_ms, now, settings.deep_openness)
+        return Closure(start, frame, frame, now, eyes, start)
+    return msgspec.structs.replace(closure, deep_since_ms=at_ms)
+
+
+def _half_way(
+    settings: BlinkSettings, memory: BlinkMemory, closure: Closure, now: float, eyes: Pair, at_ms: float
+) -> tuple[BlinkMemory, Closure, list[Blink]]:
+    """The lids left the depth without opening. When they stay so, the closure was over when they left it."""
+    if closure.lifted_ms is None:
+        lifted = _crossing(memory.at_ms, memory.openness, at_ms, now, settings.deep_openness)
+        return memory, msgspec.structs.replace(closure, lifted_ms=lifted, lifted_frame=closure.last_frame), []
+    if at_ms - closure.lifted_ms < _LIFTED_MS:
+        return memory, closure, []
+    over = msgspec.structs.replace(closure, last_frame=closure.lifted_frame)
+    memory, told = _ended(settings, memory, over, closure.lifted_ms)
+    rest = Closure(closure.lifted_ms, closure.lifted_frame, closure.last_frame, now, eyes, spent=True)
+    return memory, rest, told
+
+
 def _ended(
     settings: BlinkSettings, memory: BlinkMemory, closure: Closure, end_ms: float
 ) -> tuple[BlinkMemory, list[Blink]]:
     """A closure is over: what was it?"""
     duration = end_ms - closure.start_ms
-    if closure.long_told or duration < settings.minimum_seconds * MILLISECONDS:
+    if closure.long_told or closure.spent or duration < settings.minimum_seconds * MILLISECONDS:
         return memory, []
     if wink := _wink(settings, closure):
+        told = [] if memory.group is None else [_told(memory.group, memory.track)]
         lowest = min(closure.lowest_eyes)
-        return memory, [_blink(wink, closure.first_frame, closure.last_frame, duration, lowest, memory.track)]
+        told.append(_blink(wink, closure.first_frame, closure.last_frame, duration, lowest, memory.track))
+        return msgspec.structs.replace(memory, group=None), told
     shallow = closure.lowest >= settings.deep_openness
     if closure.lowest >= settings.shut_openness or (shallow and duration > settings.shallow_seconds * MILLISECONDS):
         return memory, []
-    told: list[Blink] = []
+    told = []
     group = memory.group
     if group is not None and closure.start_ms - group.end_ms >= settings.group_seconds * MILLISECONDS:
         told.append(_told(group, memory.track))
@@ -191,12 +255,6 @@ def _wink(settings: BlinkSettings, closure: Closure) -> Gesture | None:
     if abs(eyes.left - eyes.right) < settings.wink_difference or max(eyes) < _WINK_OTHER_OPEN:
         return None
     return "wink_left" if eyes.left < eyes.right else "wink_right"
-
-
-def _let_go(memory: BlinkMemory) -> tuple[BlinkMemory, list[Blink]]:
-    """Another face is primary now: tell what was waiting."""
-    told = [] if memory.group is None else [_told(memory.group, memory.track)]
-    return BlinkMemory(), told
 
 
 def _told(group: Group, track: int) -> Blink:
