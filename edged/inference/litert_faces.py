@@ -28,7 +28,9 @@ from edged.observations import Box
 from edged.settings import InferenceSettings
 
 _RESCAN_SECONDS = 1.0  # a still, empty scene is searched this often all the same
-_FULL_RANGE_SECONDS = 2.0  # how often `auto` asks the full-range detector while the short one finds nobody
+# How often `auto` asks the full-range detector: while nobody is found, and while others may stand further off.
+_FULL_RANGE_SECONDS_NOBODY = 0.5
+_FULL_RANGE_SECONDS_OTHERS = 2.0
 _OLDEST_MESH_SECONDS = 0.5  # a still face is measured again this often
 _CALM_MESH_SECONDS = 0.06  # a face that moves gently is measured this often: every second frame at 30 a second
 _FAST_LEVELS = 9.0  # mean change of a face's pixels from which it is measured on every frame
@@ -214,16 +216,20 @@ class LiteRtFaces:
         self._searched_at = at
         score = self._settings.detection_score
         found = self._short.detect(image, score) if self._short else []
-        if self._full and (
-            self._settings.detector == "full"
-            or (not found and not self._followed and at - self._full_at >= _FULL_RANGE_SECONDS)
-        ):
+        if self._full and self._full_is_due(at, found):
             self._full_at = at
-            found = self._full.detect(image, score)
+            found += self._full.detect(image, score)
         for detection in found:
             if len(self._followed) >= self._settings.max_faces:
                 break
             self._take_up(image, detection, at, landmarks)
+
+    def _full_is_due(self, at: float, found: list[Detection]) -> bool:
+        if self._settings.detector == "full" or self._short is None:
+            return True
+        nobody = not found and not self._followed
+        wait = _FULL_RANGE_SECONDS_NOBODY if nobody else _FULL_RANGE_SECONDS_OTHERS
+        return not 0 <= at - self._full_at < wait
 
     def _take_up(self, image: Image, detection: Detection, at: float, landmarks: bool) -> None:
         """Start to follow a detected face, unless it is one that is followed already."""
