@@ -9,15 +9,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from edged.cli.interrupts import INTERRUPTED, loading
 from edged.errors import EdgedError, SettingsError
-
-INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and end the process with its exit status (see errors.py for the meanings)."""
     try:
-        from edged.cli.application import build
+        with loading():
+            from edged.cli.application import build
 
         build().main(None if arguments is None else list(arguments), prog_name="edged")
     except EdgedError as error:

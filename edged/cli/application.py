@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 import edged
+from edged.cli.interrupts import loading
 
 # The module `edged.cli.NAME` holds a function NAME or, if the command has subcommands, a Typer application `app`.
 COMMANDS: dict[str, str] = {
@@ -54,7 +55,8 @@ class LazyGroup(TyperGroup):
 
 def load(name: str) -> Any:
     """Import a command of the table and make it a command of Typer's."""
-    module = importlib.import_module(f"edged.cli.{name}")
+    with loading():
+        module = importlib.import_module(f"edged.cli.{name}")
     found = getattr(module, "app", None) or getattr(module, name)
     if isinstance(found, typer.Typer):
         command: Any = typer.main.get_command(found)

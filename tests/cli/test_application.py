@@ -93,7 +93,7 @@ def test_shell_completion_knows_the_commands() -> None:
     assert edged(environment=environment).stdout.split() == ["models"]
 
 
-@pytest.mark.parametrize("delay_seconds", [0.0, 0.1, 0.5])
+@pytest.mark.parametrize("delay_seconds", [0.0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.5])
 def test_ctrl_c_ends_with_130_and_no_traceback(delay_seconds: float) -> None:
     """At any moment of the start: also while libraries are still being loaded."""
     process = subprocess.Popen(
