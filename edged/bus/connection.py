@@ -134,14 +134,13 @@ class Connection:
         self._stop_by_seconds = time.monotonic() + timeout_seconds
         self._stopping.set()
         thread = self._thread
-        if thread is None:
-            return True
-        self.poke()
-        # A little more than the thread itself uses, so that it is normally gone when we return.
-        thread.join(timeout_seconds)
-        if thread.is_alive():
-            # Its descriptors stay open: closing them under its feet could hit a stranger's.
-            return False
+        if thread is not None:
+            self.poke()
+            # A little more than the thread itself uses, so that it is normally gone when we return.
+            thread.join(timeout_seconds)
+            if thread.is_alive():
+                # Its descriptors stay open: closing them under its feet could hit a stranger's.
+                return False
         with self._guard:
             if not self._closed:
                 self._closed = True

@@ -36,7 +36,8 @@ def find_mosquitto() -> str:
 class PrivateBroker:
     """Starts on a free loopback port, admits everybody on this machine, leaves nothing behind.
 
-    It dies with this process, however that ends. `kill`, `freeze`, `thaw` and a second `start` on the same port are
+    It dies with this process, however that ends (on Linux even with the thread that called `start`: call it on one
+    that lives). `kill`, `freeze`, `thaw` and a second `start` on the same port are
     for tests. Use it as a context manager, or call `start` and `stop`.
     """
 

@@ -96,9 +96,16 @@ def topic_filters(prefix: str, camera: str, kinds: list[str], *, states: bool) -
     return filters
 
 
+class _Console(Console):
+    """Leaves it to us what a reader that has enough means; rich would end the process with status 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def _print(subscriber: Subscriber, count: int, deadline: float | None, *, as_json: bool) -> int:
     """Print what comes until there is enough of it; how many lines that were."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = _Console(highlight=False, soft_wrap=True)
     complaints = Console(stderr=True, highlight=False, soft_wrap=True)
     printed = 0
     problem = ""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import select
+import socket
 import threading
 import time
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -95,10 +99,12 @@ def test_events_arrive_in_order_and_unchanged_states_once(
 
 def test_events_of_several_threads_all_arrive(mqtt: MqttSettings, listening: Listening, make_bus: MakeBus) -> None:
     bus = make_bus(mqtt)
-    threads = [
-        threading.Thread(target=lambda start=start: [bus.event(blink(start + n), 1) for n in range(100)])
-        for start in range(0, 400, 100)
-    ]
+
+    def emit(start: int) -> None:
+        for sequence in range(start, start + 100):
+            bus.event(blink(sequence), 1)
+
+    threads = [threading.Thread(target=emit, args=(start,)) for start in range(0, 400, 100)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -275,6 +281,36 @@ def test_what_the_access_list_refuses_is_told_and_does_not_block(
         assert len(outbox) == 0
         assert any("event/blink: not authorized" in warning for warning in bus.warnings)
         assert bus.connected
+
+
+def test_small_messages_do_not_wait_for_acknowledgements_of_the_network(
+    broker: PrivateBroker, mqtt: MqttSettings, listening: Listening, make_bus: MakeBus
+) -> None:
+    make_bus(mqtt)
+    listening.until(listening.online)
+    towards_broker = []
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(name))) as each:
+            if each.getpeername()[1] == broker.port:
+                towards_broker.append(each.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+    assert towards_broker == [1, 1]  # the bus and who listens: neither is held back by Nagle's algorithm
+
+
+def test_a_bus_that_never_started_stops(mqtt: MqttSettings) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    bus = Bus(mqtt, "front", MemoryOutbox())
+    bus.event(blink(0), 1)
+    bus.stop(1)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_only_one_file_knows_the_mqtt_library() -> None:
+    importing = [
+        path.name
+        for path in (Path(__file__).parents[2] / "edged").rglob("*.py")
+        if re.search(r"^\s*(import|from) paho", path.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    assert importing == ["paho_link.py"]
 
 
 def test_descriptors_are_given_back(mqtt: MqttSettings, make_bus: MakeBus) -> None:
