@@ -69,7 +69,7 @@ class Analysis:
             seen = msgspec.structs.replace(last, faces=outcome.faces)
             yield Step(seen, outcome.happenings, outcome.summary, captured)
         if last is not None:
-            yield _last_step(self._settings.judgement, state, last)
+            yield _last_step(state, last)
 
     def close(self) -> None:
         """Give camera and networks back."""
@@ -87,11 +87,11 @@ def replay(settings: JudgementSettings, observations: Iterable[Observation]) -> 
         seen = msgspec.structs.replace(last, faces=outcome.faces)
         yield Step(seen, outcome.happenings, outcome.summary, None)
     if last is not None:
-        yield _last_step(settings, state, last)
+        yield _last_step(state, last)
 
 
-def _last_step(settings: JudgementSettings, state: judge.JudgementState, last: Observation) -> Step:
-    return Step(last, judge.finish(settings, state, last).happenings, None, None)
+def _last_step(state: judge.JudgementState, last: Observation) -> Step:
+    return Step(last, judge.finish(state, last).happenings, None, None)
 
 
 def recorded(path: Path) -> Iterator[Observation]:

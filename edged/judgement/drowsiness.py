@@ -33,7 +33,6 @@ class DrowsinessMemory(msgspec.Struct, frozen=True):
     at_ms: float | None = None
     seconds: tuple[Second, ...] = ()
     drowsy: bool = False
-    since_wall_ns: int = 0
 
 
 class Figures(msgspec.Struct, frozen=True):
@@ -50,7 +49,6 @@ def step(
     openness: float | None,
     blinks: int,
     at_ms: float,
-    wall_ns: int,
 ) -> tuple[DrowsinessMemory, Drowsy | None]:
     """Take in one frame; openness None: the eyes could not be seen, the time does not count."""
     elapsed = 0.0 if memory.at_ms is None else min(_LONGEST_STEP_MS, max(0.0, at_ms - memory.at_ms))
@@ -64,16 +62,26 @@ def step(
     last = seconds[-1]
     shut = elapsed if openness is not None and openness <= _SHUT else 0.0
     last = Second(number, last.seen_ms + elapsed, last.shut_ms + shut, last.blinks + blinks)
-    memory = DrowsinessMemory(at_ms, (*seconds[:-1], last), memory.drowsy, memory.since_wall_ns)
+    memory = DrowsinessMemory(at_ms, (*seconds[:-1], last), memory.drowsy)
     perclos = figures(settings, memory).perclos_percent
     if perclos is None:
         return memory, None
-    drowsy = perclos >= (settings.recover_percent if memory.drowsy else settings.perclos_percent)
+    # Recovery above the threshold itself would tell the two in turn, frame by frame.
+    recover = min(settings.recover_percent, settings.perclos_percent)
+    drowsy = perclos >= (recover if memory.drowsy else settings.perclos_percent)
     if drowsy == memory.drowsy:
         return memory, None
-    return msgspec.structs.replace(memory, drowsy=drowsy, since_wall_ns=wall_ns), Drowsy(
-        drowsy, round(perclos, 1), settings.window_seconds
-    )
+    told = Drowsy(drowsy=drowsy, perclos_percent=round(perclos, 1), window_seconds=settings.window_seconds)
+    return msgspec.structs.replace(memory, drowsy=drowsy), told
+
+
+def leave(settings: DrowsinessSettings, memory: DrowsinessMemory) -> tuple[DrowsinessMemory, Drowsy | None]:
+    """Nobody is there any more, so nobody is drowsy. The window stays: whoever is back in it may be the same."""
+    if not memory.drowsy:
+        return memory, None
+    perclos = figures(settings, memory).perclos_percent or 0.0
+    told = Drowsy(drowsy=False, perclos_percent=round(perclos, 1), window_seconds=settings.window_seconds)
+    return msgspec.structs.replace(memory, drowsy=False), told
 
 
 def figures(settings: DrowsinessSettings, memory: DrowsinessMemory) -> Figures:

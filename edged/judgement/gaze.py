@@ -14,7 +14,10 @@ _LEARN_SECONDS = 30.0  # and later followed with this time constant, only while 
 _FURTHEST_CENTRE_YAW_DEGREES = 10.0
 _FURTHEST_CENTRE_PITCH_DEGREES = 30.0
 _STEADY_OPENNESS = 0.65  # below this the lids drag the iris's place along, and gaze says nothing
+_HELD_LOW_MS = 400.0  # lids held low for longer than a blink takes are a look: gaze counts again
 _LONGEST_STEP_SECONDS = 0.2
+_GAP_MS = 2000.0  # after this long without the face, what was on its way and how long it was held begin anew
+_LEAST_EDGE_DEGREES = 1.0  # hysteresis never brings the way out of a zone closer to its middle than this
 NO_DWELL: tuple[Zone, ...] = ("away", "eyes_closed")
 
 
@@ -27,7 +30,11 @@ class Centre(msgspec.Struct, frozen=True):
 
 
 class GazeMemory(msgspec.Struct, frozen=True):
-    """zone: as it stands; told: as last told. candidate: where gaze has been since candidate_ms without a break."""
+    """zone: as it stands, since since_*; told: as last told. low_since_ms: when the lids sank below steady.
+
+    candidate: where gaze has been since candidate_ms without a break, steadily for steady_ms of that time.
+    dwell_*: from when on the zone was watched without a break, which is later than since_* after an absence.
+    """
 
     track: int = 0
     at_ms: float = 0.0
@@ -38,8 +45,12 @@ class GazeMemory(msgspec.Struct, frozen=True):
     since_ms: float = 0.0
     since_frame: int = 0
     since_wall_ns: int = 0
+    dwell_ms: float = 0.0
+    dwell_frame: int = 0
     dwell_told: bool = False
+    low_since_ms: float | None = None
     candidate: Zone | None = None
+    steady_ms: float = 0.0
     candidate_ms: float = 0.0
     candidate_frame: int = 0
     candidate_wall_ns: int = 0
@@ -68,9 +79,19 @@ def step(
     tell: somebody has arrived; before that the zone is followed but not told.
     """
     if face.track != memory.track:
-        memory = msgspec.structs.replace(memory, track=face.track, at_ms=at_ms, centre=None, candidate=None)
-    elapsed = min(_LONGEST_STEP_SECONDS, max(0.0, at_ms - memory.at_ms) / MILLISECONDS)
-    memory = msgspec.structs.replace(memory, at_ms=at_ms)
+        # The zone stays as told until this face shows another one; how long it looks there is its own.
+        memory = msgspec.structs.replace(
+            memory, track=face.track, at_ms=at_ms, centre=None, candidate=None, low_since_ms=None,
+            dwell_ms=at_ms, dwell_frame=frame, dwell_told=False,
+        )  # fmt: skip
+    elif at_ms - memory.at_ms > _GAP_MS:
+        memory = msgspec.structs.replace(
+            memory, at_ms=at_ms, candidate=None, low_since_ms=None, dwell_ms=at_ms, dwell_frame=frame
+        )
+    elapsed = max(0.0, at_ms - memory.at_ms) / MILLISECONDS
+    low = openness is not None and openness < _STEADY_OPENNESS
+    low_since_ms = None if not low else at_ms if memory.low_since_ms is None else memory.low_since_ms
+    memory = msgspec.structs.replace(memory, at_ms=at_ms, low_since_ms=low_since_ms)
     now: Zone | None
     began = (at_ms, frame)
     settle = settings.settle_seconds
@@ -80,19 +101,22 @@ def step(
         now, began, settle = "eyes_closed", closed_since, 0.0
     elif _head_away(settings, memory, face):
         now = "away"
-    elif openness is None or openness < _STEADY_OPENNESS or face.gaze_yaw_degrees is None:
-        # Nothing can be said of this frame; a change that was on its way goes on when the eyes are back.
+    elif openness is None or not _shows_gaze(face):
         return memory, []
-    else:
-        memory = _learn(settings, memory, face, elapsed)
+    elif low_since_ms is not None:
+        if at_ms - low_since_ms < _HELD_LOW_MS:
+            # Nothing can be said of this frame; a change that was on its way goes on when the eyes are back.
+            return memory, []
         now = _zone(settings, memory, face)
-    memory = _settle(memory, now, began, settle, at_ms=at_ms, wall_ns=wall_ns)
+    else:
+        memory = _learn(settings, memory, face, min(_LONGEST_STEP_SECONDS, elapsed))
+        now = _zone(settings, memory, face)
+    memory = _settle(memory, now, began, elapsed, settle, at_ms=at_ms, wall_ns=wall_ns)
     return _tell(settings, memory, at_ms) if tell else (memory, [])
 
 
-def leave(memory: GazeMemory) -> GazeMemory:
-    """Nobody is there any more."""
-    return GazeMemory(since_ms=memory.at_ms)
+def _shows_gaze(face: Face) -> bool:
+    return face.gaze_yaw_degrees is not None and face.gaze_pitch_degrees is not None
 
 
 def zone_of(settings: GazeSettings, memory: GazeMemory, face: Face, openness: float | None) -> Zone | None:
@@ -103,13 +127,11 @@ def zone_of(settings: GazeSettings, memory: GazeMemory, face: Face, openness: fl
         return "eyes_closed"
     if _head_away(settings, GazeMemory(), face):
         return "away"
-    if face.gaze_yaw_degrees is None:
-        return None
-    return _zone(settings, GazeMemory(), face)
+    return _zone(settings, GazeMemory(), face) if _shows_gaze(face) else None
 
 
 def _head_away(settings: GazeSettings, memory: GazeMemory, face: Face) -> bool:
-    limit = settings.away_degrees - (settings.hysteresis_degrees if memory.zone == "away" else 0.0)
+    limit = _edge(settings, memory, "away", settings.away_degrees)
     return (face.yaw_degrees is not None and abs(face.yaw_degrees) > limit) or (
         face.pitch_degrees is not None and abs(face.pitch_degrees) > limit
     )
@@ -157,34 +179,56 @@ def _zone(settings: GazeSettings, memory: GazeMemory, face: Face) -> Zone:
     centre = memory.centre or Centre(settings.centre_yaw_degrees, settings.centre_pitch_degrees)
     yaw = face.gaze_yaw_degrees - centre.yaw_degrees
     pitch = face.gaze_pitch_degrees - centre.pitch_degrees
-    back = settings.hysteresis_degrees
     beyond: dict[Zone, float] = {
-        "left": yaw / (settings.side_degrees - (back if memory.zone == "left" else 0)),
-        "right": -yaw / (settings.side_degrees - (back if memory.zone == "right" else 0)),
-        "up": pitch / (settings.up_degrees - (back if memory.zone == "up" else 0)),
-        "down": -pitch / (settings.down_degrees - (back if memory.zone == "down" else 0)),
+        "left": yaw / _edge(settings, memory, "left", settings.side_degrees),
+        "right": -yaw / _edge(settings, memory, "right", settings.side_degrees),
+        "up": pitch / _edge(settings, memory, "up", settings.up_degrees),
+        "down": -pitch / _edge(settings, memory, "down", settings.down_degrees),
     }
     furthest = max(beyond, key=lambda zone: beyond[zone])
     return furthest if beyond[furthest] > 1 else "at_screen"
 
 
+def _edge(settings: GazeSettings, memory: GazeMemory, zone: Zone, degrees: float) -> float:
+    """How far out a zone begins, or, for the one that gaze is in, ends."""
+    return max(_LEAST_EDGE_DEGREES, degrees - settings.hysteresis_degrees) if memory.zone == zone else degrees
+
+
 def _settle(
-    memory: GazeMemory, now: Zone, began: tuple[float, int], settle_seconds: float, *, at_ms: float, wall_ns: int
+    memory: GazeMemory,
+    now: Zone,
+    began: tuple[float, int],
+    elapsed_seconds: float,
+    settle_seconds: float,
+    *,
+    at_ms: float,
+    wall_ns: int,
 ) -> GazeMemory:
     """A zone that has held for the settling time becomes the zone."""
     if now != memory.candidate:
+        since_wall_ns = wall_ns - round((at_ms - began[0]) * 1e6)
         memory = msgspec.structs.replace(
-            memory, candidate=now, candidate_ms=began[0], candidate_frame=began[1], candidate_wall_ns=wall_ns
+            memory,
+            candidate=now,
+            candidate_ms=began[0],
+            candidate_frame=began[1],
+            candidate_wall_ns=since_wall_ns,
+            steady_ms=0.0,
         )
-    if now == memory.zone or at_ms - memory.candidate_ms < settle_seconds * MILLISECONDS:
+    else:
+        memory = msgspec.structs.replace(memory, steady_ms=memory.steady_ms + elapsed_seconds * MILLISECONDS)
+    # Half a millisecond of tolerance: sums of frame times are not exact.
+    if now == memory.zone or memory.steady_ms < settle_seconds * MILLISECONDS - 0.5:
         return memory
     return msgspec.structs.replace(
         memory,
         zone=now,
-        held_ms=0.0 if memory.zone is None else max(0.0, memory.candidate_ms - memory.since_ms),
+        held_ms=0.0 if memory.told is None else max(0.0, memory.candidate_ms - memory.since_ms),
         since_ms=memory.candidate_ms,
         since_frame=memory.candidate_frame,
         since_wall_ns=memory.candidate_wall_ns,
+        dwell_ms=memory.candidate_ms,
+        dwell_frame=memory.candidate_frame,
         dwell_told=False,
     )
 
@@ -199,9 +243,9 @@ def _tell(settings: GazeSettings, memory: GazeMemory, at_ms: float) -> tuple[Gaz
     if zone != memory.told:
         told.append(Gaze(zone, memory.told, side, memory.since_frame, round(memory.held_ms, 1), memory.track))
         memory = msgspec.structs.replace(memory, told=zone)
-    held = at_ms - memory.since_ms
+    held = at_ms - memory.dwell_ms
     steady = memory.candidate == zone and zone not in NO_DWELL and not memory.dwell_told
     if steady and held >= settings.dwell_seconds * MILLISECONDS:
-        told.append(Dwell(zone, side, memory.since_frame, round(held, 1), memory.track))
+        told.append(Dwell(zone, side, memory.dwell_frame, round(held, 1), memory.track))
         memory = msgspec.structs.replace(memory, dwell_told=True)
     return memory, told

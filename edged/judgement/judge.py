@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Union
 
 import msgspec
 
 from edged.events import (
     Blink,
+    Dwell,
     EventBody,
     EyesState,
+    Gaze,
     GazeState,
     Happening,
     PresenceState,
@@ -22,12 +25,20 @@ from edged.observations import Face, Observation
 from edged.settings import JudgementSettings
 
 _BLINKS_OF = {"single": 1, "double": 2, "triple": 3, "long": 1}
+_JITTER_MS = 200.0  # time that runs back by no more than this stands still
+_BREAK_MS = 1000.0  # further back, the stream began anew; it was away for we know not how long, call it this
 State = Union[PresenceState, GazeState, EyesState]
 
 
 class JudgementState(msgspec.Struct, frozen=True):
-    """All that judgement remembers. shown_*: the primary face's smoothed gaze, for the state topic."""
+    """All that judgement remembers.
 
+    at_ms: judgement's time, which never runs backwards: the stream's plus offset_ms.
+    shown_*: the primary face's smoothed gaze, for the state topic. eyes_since_wall_ns: of the eyes' state.
+    """
+
+    at_ms: float | None = None
+    offset_ms: float = 0.0
     presence: presence.PresenceMemory = presence.PresenceMemory()
     blink: blink.BlinkMemory = blink.BlinkMemory()
     gaze: gaze.GazeMemory = gaze.GazeMemory()
@@ -35,6 +46,7 @@ class JudgementState(msgspec.Struct, frozen=True):
     summary: summary.SummaryMemory = summary.SummaryMemory()
     shown_yaw_degrees: float | None = None
     shown_pitch_degrees: float | None = None
+    eyes_since_wall_ns: int = 0
 
 
 class Outcome(NamedTuple):
@@ -46,6 +58,16 @@ class Outcome(NamedTuple):
     faces: tuple[Face, ...]
 
 
+class _Moment(NamedTuple):
+    """When something is judged. at_ms: judgement's time; stream_ms: the stream's; frame: -1 where none was seen."""
+
+    at_ms: float
+    stream_ms: float
+    frame: int
+    captured_ns: int
+    wall_ns: int
+
+
 def begin() -> JudgementState:
     """Nothing is known yet."""
     return JudgementState()
@@ -53,26 +75,72 @@ def begin() -> JudgementState:
 
 def observe(settings: JudgementSettings, state: JudgementState, observation: Observation) -> Outcome:
     """Take in one analysed frame; time is the observation's own."""
-    at_ms, frame, wall_ns = observation.at_ms, observation.frame, observation.wall_ns
-    bodies: list[EventBody] = []
-    there, change = presence.step(
-        settings.presence, state.presence, len(observation.faces), at_ms=at_ms, frame=frame, wall_ns=wall_ns
+    state = _at(state, observation.at_ms)
+    moment = _Moment(
+        state.at_ms or 0.0, observation.at_ms, observation.frame, observation.captured_ns, observation.wall_ns
     )
-    if change is not None:
-        bodies.append(change)
-    lids, look = state.blink, state.gaze
-    face = primary(observation.faces, lids.track)
-    opened: float | None = None
-    shown = (state.shown_yaw_degrees, state.shown_pitch_degrees)
-    blinks: list[Blink] = []
-    if face is None:
-        lids, blinks = blink.elapse(settings.blink, lids, at_ms=at_ms)
-    else:
-        opened = blink.openness(face)
+    state, bodies, figures = _step(settings, state, observation.faces, moment)
+    faces = tuple(
+        msgspec.structs.replace(one, zone=gaze.zone_of(settings.gaze, state.gaze, one, blink.openness(one)))
+        for one in observation.faces
+    )
+    return Outcome(state, _happenings(bodies, moment), figures, faces)
+
+
+def elapse(
+    settings: JudgementSettings, state: JudgementState, *, at_ms: float, captured_ns: int, wall_ns: int
+) -> Outcome:
+    """Time passed without an observation: the camera is gone, or nothing has been analysed for a while."""
+    state = _at(state, at_ms)
+    moment = _Moment(state.at_ms or 0.0, at_ms, -1, captured_ns, wall_ns)
+    state, bodies, figures = _step(settings, state, None, moment)
+    return Outcome(state, _happenings(bodies, moment), figures, ())
+
+
+def finish(state: JudgementState, last: Observation) -> Outcome:
+    """The recording ends with this observation: tell the blinks that were still waiting for company."""
+    lids, blinks = blink.leave(state.blink)
+    moment = _Moment(state.at_ms or 0.0, last.at_ms, last.frame, last.captured_ns, last.wall_ns)
+    told = _happenings(blinks, moment) if state.presence.people else ()
+    return Outcome(msgspec.structs.replace(state, blink=lids), told, None, ())
+
+
+def _at(state: JudgementState, stream_ms: float) -> JudgementState:
+    """The state with its time set forward to the stream's."""
+    at_ms, offset_ms = stream_ms + state.offset_ms, state.offset_ms
+    if state.at_ms is not None and at_ms < state.at_ms:
+        began_anew = at_ms < state.at_ms - _JITTER_MS
+        at_ms = state.at_ms + (_BREAK_MS if began_anew else 0.0)
+        offset_ms = at_ms - stream_ms if began_anew else offset_ms
+    return msgspec.structs.replace(state, at_ms=at_ms, offset_ms=offset_ms)
+
+
+def _step(
+    settings: JudgementSettings, state: JudgementState, seen: tuple[Face, ...] | None, moment: _Moment
+) -> tuple[JudgementState, Sequence[EventBody], Summary | None]:
+    """What follows from the faces of a frame, or from there having been no frame (None)."""
+    at_ms, frame, wall_ns = moment.at_ms, moment.frame, moment.wall_ns
+    there, change = presence.step(
+        settings.presence, state.presence, len(seen or ()), at_ms=at_ms, frame=frame, wall_ns=wall_ns
+    )
+    someone, left = there.people > 0, there.people == 0 and state.presence.people > 0
+    face = primary(seen or (), state.blink.track)
+    opened = None if face is None else blink.openness(face)
+
+    lids, blinks = state.blink, list[Blink]()
+    if face is not None:
         lids, blinks = blink.step(settings.blink, lids, face, at_ms=at_ms, frame=frame)
-    if there.people == 0:
+    else:
+        lids, blinks = blink.elapse(settings.blink, lids, at_ms=at_ms)
+        if left:
+            lids, waiting = blink.leave(lids)
+            blinks += waiting
+    if not someone and not left:
         # Nothing is told of somebody who has not arrived: a face for a moment may be none.
         blinks = []
+
+    look, looks = state.gaze, list[Union[Gaze, Dwell]]()
+    shown = (state.shown_yaw_degrees, state.shown_pitch_degrees)
     if face is not None:
         look, looks = gaze.step(
             settings.gaze,
@@ -80,109 +148,80 @@ def observe(settings: JudgementSettings, state: JudgementState, observation: Obs
             face,
             openness=opened,
             closed_since=_closed_since(lids),
-            tell=there.people > 0,
+            tell=someone,
             at_ms=at_ms,
             frame=frame,
             wall_ns=wall_ns,
         )
-        bodies += looks
         shown = (face.shown_gaze_yaw_degrees, face.shown_gaze_pitch_degrees)
-    elif there.people == 0 and look.zone is not None:
-        look, shown = gaze.leave(look), (None, None)
-    bodies += blinks
+    elif not someone:
+        look, shown = gaze.GazeMemory(), (None, None)
+
     count = sum(_BLINKS_OF.get(one.gesture, 0) for one in blinks)
     awake, drowsy = drowsiness.step(
-        settings.drowsiness, state.drowsiness, openness=opened, blinks=count, at_ms=at_ms, wall_ns=wall_ns
+        settings.drowsiness, state.drowsiness, openness=opened if someone else None, blinks=count, at_ms=at_ms
     )
-    if drowsy is not None:
-        bodies.append(drowsy)
+    if not someone:
+        awake, drowsy = drowsiness.leave(settings.drowsiness, awake)
     window, figures = summary.step(
         settings.summary,
         state.summary,
         people=there.people,
-        face=face,
+        face=face if someone else None,
         zone=look.zone,
         blinks=count,
-        analysed=True,
+        analysed=seen is not None,
         figures=drowsiness.figures(settings.drowsiness, awake),
         at_ms=at_ms,
         wall_ns=wall_ns,
     )
-    faces = tuple(
-        msgspec.structs.replace(one, zone=gaze.zone_of(settings.gaze, look, one, blink.openness(one)))
-        for one in observation.faces
-    )
-    return Outcome(
-        JudgementState(there, lids, look, awake, window, *shown),
-        tuple(Happening(body, frame, at_ms, observation.captured_ns, wall_ns) for body in bodies),
-        figures,
-        faces,
-    )
-
-
-def elapse(
-    settings: JudgementSettings, state: JudgementState, *, at_ms: float, captured_ns: int, wall_ns: int
-) -> Outcome:
-    """Time passed without an observation: the camera is gone, or nothing has been analysed for a while."""
-    bodies: list[EventBody] = []
-    there, change = presence.step(settings.presence, state.presence, 0, at_ms=at_ms, frame=-1, wall_ns=wall_ns)
+    # Who arrives is told first, and who leaves last.
+    bodies: list[EventBody] = [*looks, *blinks, *([] if drowsy is None else [drowsy])]
     if change is not None:
-        bodies.append(change)
-    lids, blinks = blink.elapse(settings.blink, state.blink, at_ms=at_ms)
-    bodies += blinks
-    look = state.gaze
-    shown = (state.shown_yaw_degrees, state.shown_pitch_degrees)
-    if there.people == 0 and look.zone is not None:
-        look, shown = gaze.leave(look), (None, None)
-    window, figures = summary.step(
-        settings.summary,
-        state.summary,
-        people=there.people,
-        face=None,
-        zone=look.zone,
-        blinks=sum(_BLINKS_OF.get(one.gesture, 0) for one in blinks),
-        analysed=False,
-        figures=drowsiness.figures(settings.drowsiness, state.drowsiness),
+        bodies.insert(len(bodies) if left else 0, change)
+    after = JudgementState(
         at_ms=at_ms,
-        wall_ns=wall_ns,
+        offset_ms=state.offset_ms,
+        presence=there,
+        blink=lids,
+        gaze=look,
+        drowsiness=awake,
+        summary=window,
+        shown_yaw_degrees=shown[0],
+        shown_pitch_degrees=shown[1],
+        eyes_since_wall_ns=state.eyes_since_wall_ns,
     )
-    return Outcome(
-        JudgementState(there, lids, look, state.drowsiness, window, *shown),
-        tuple(Happening(body, -1, at_ms, captured_ns, wall_ns) for body in bodies),
-        figures,
-        (),
-    )
+    if (closed := _closed(after)) != _closed(state) or awake.drowsy != state.drowsiness.drowsy:
+        since = look.since_wall_ns if closed and not _closed(state) else wall_ns
+        after = msgspec.structs.replace(after, eyes_since_wall_ns=since)
+    return after, bodies, figures
 
 
-def finish(settings: JudgementSettings, state: JudgementState, last: Observation) -> Outcome:
-    """The recording ends with this observation: tell the blinks that were still waiting for company."""
-    waited_ms = last.at_ms + settings.blink.group_seconds * 1000 + 1000
-    lids, blinks = blink.elapse(settings.blink, state.blink, at_ms=waited_ms)
-    return Outcome(
-        msgspec.structs.replace(state, blink=lids),
-        tuple(Happening(body, last.frame, last.at_ms, last.captured_ns, last.wall_ns) for body in blinks),
-        None,
-        (),
-    )
+def _happenings(bodies: Sequence[EventBody], moment: _Moment) -> tuple[Happening, ...]:
+    return tuple(Happening(body, moment.frame, moment.stream_ms, moment.captured_ns, moment.wall_ns) for body in bodies)
 
 
 def states(state: JudgementState) -> dict[str, State]:
-    """How things are now, by aspect, as the state topics carry it."""
+    """How things are now, by aspect, as the state topics carry it. `since` is 1970 before the first observation."""
     someone = state.presence.people > 0
-    closed = state.gaze.zone == "eyes_closed"
+    zone = state.gaze.zone if someone else None
+    since_wall_ns = state.presence.since_wall_ns
     return {
-        "presence": PresenceState(someone, state.presence.people, iso_utc(state.presence.since_wall_ns)),
+        "presence": PresenceState(someone, state.presence.people, iso_utc(since_wall_ns)),
         "gaze": GazeState(
-            state.gaze.zone,
-            gaze.image_side(state.gaze.zone),
-            iso_utc(state.gaze.since_wall_ns),
-            state.shown_yaw_degrees,
-            state.shown_pitch_degrees,
+            zone,
+            gaze.image_side(zone),
+            iso_utc(since_wall_ns if zone is None else state.gaze.since_wall_ns),
+            state.shown_yaw_degrees if someone else None,
+            state.shown_pitch_degrees if someone else None,
         ),
-        "eyes": EyesState(
-            closed if someone else None, state.drowsiness.drowsy, iso_utc(state.drowsiness.since_wall_ns)
-        ),
+        "eyes": EyesState(_closed(state), state.drowsiness.drowsy, iso_utc(state.eyes_since_wall_ns or since_wall_ns)),
     }
+
+
+def _closed(state: JudgementState) -> bool | None:
+    """Are the eyes of whoever is there shut; None when nobody is."""
+    return state.gaze.zone == "eyes_closed" if state.presence.people else None
 
 
 def _closed_since(lids: blink.BlinkMemory) -> tuple[float, int] | None:

@@ -8,12 +8,17 @@ from edged.events import Presence
 from edged.settings import PresenceSettings
 
 MILLISECONDS = 1000.0
+_GAP_MS = 2000.0  # what was seen so long before a pause says nothing of what was meanwhile
 
 
 class PresenceMemory(msgspec.Struct, frozen=True):
-    """people: as last told. candidate: another number that has been seen since candidate_ms without a break."""
+    """people: as last told. candidate: another number that has been seen since candidate_ms without a break.
+
+    While more are seen than told, candidate is the fewest of them; while fewer, the most: what was true throughout.
+    """
 
     people: int = 0
+    at_ms: float = 0.0
     since_wall_ns: int = 0
     candidate: int = 0
     candidate_ms: float = 0.0
@@ -27,23 +32,24 @@ def step(
     """Take in that `seen` faces are in view now."""
     if not memory.since_wall_ns:
         memory = msgspec.structs.replace(memory, since_wall_ns=wall_ns)
+    before_ms, memory = memory.at_ms, msgspec.structs.replace(memory, at_ms=at_ms)
     if seen == memory.people:
-        if memory.candidate != seen:
-            memory = msgspec.structs.replace(memory, candidate=seen)
-        return memory, None
+        return msgspec.structs.replace(memory, candidate=seen), None
     # More people wait for the shorter time, fewer for the longer; a number that wavers on one side keeps its start.
     rising, rose = seen > memory.people, memory.candidate > memory.people
-    if memory.candidate == memory.people or rising != rose:
+    if memory.candidate == memory.people or rising != rose or at_ms - before_ms > _GAP_MS:
         memory = msgspec.structs.replace(
             memory, candidate=seen, candidate_ms=at_ms, candidate_frame=frame, candidate_wall_ns=wall_ns
         )
-    elif memory.candidate != seen:
-        memory = msgspec.structs.replace(memory, candidate=seen)
+    else:
+        throughout = min(seen, memory.candidate) if rising else max(seen, memory.candidate)
+        memory = msgspec.structs.replace(memory, candidate=throughout)
     wait = settings.arrive_seconds if rising else settings.leave_seconds
     if at_ms - memory.candidate_ms < wait * MILLISECONDS:
         return memory, None
+    people = memory.candidate
     change: Presence = Presence(
-        "arrived" if memory.people == 0 else "left" if seen == 0 else "count", seen, memory.candidate_frame
+        "arrived" if memory.people == 0 else "left" if people == 0 else "count", people, memory.candidate_frame
     )
     since = memory.since_wall_ns if change.change == "count" else memory.candidate_wall_ns
-    return PresenceMemory(people=seen, since_wall_ns=since, candidate=seen), change
+    return PresenceMemory(people=people, at_ms=at_ms, since_wall_ns=since, candidate=people), change

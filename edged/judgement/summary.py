@@ -14,12 +14,13 @@ _LONGEST_STEP_MS = 500.0
 
 
 class SummaryMemory(msgspec.Struct, frozen=True):
-    """Sums of the window that began at start_ms."""
+    """Sums of the window that began at start_ms. watched_ms: its time without that of pauses."""
 
     start_ms: float | None = None
     at_ms: float = 0.0
     frames: int = 0
     people_max: int = 0
+    watched_ms: float = 0.0
     present_ms: float = 0.0
     attentive_ms: float = 0.0
     blinks: int = 0
@@ -53,6 +54,7 @@ def step(
         at_ms=at_ms,
         frames=memory.frames + analysed,
         people_max=max(memory.people_max, people),
+        watched_ms=memory.watched_ms + elapsed,
         present_ms=memory.present_ms + (elapsed if people else 0.0),
         attentive_ms=memory.attentive_ms + (elapsed if people and zone == "at_screen" else 0.0),
         blinks=memory.blinks + blinks,
@@ -78,7 +80,7 @@ def step(
         frames=memory.frames,
         frames_per_second=round(memory.frames * MILLISECONDS / length, 2),
         people_max=memory.people_max,
-        presence_percent=round(100 * memory.present_ms / length, 1),
+        presence_percent=round(100 * memory.present_ms / memory.watched_ms, 1),
         attention_percent=round(100 * memory.attentive_ms / memory.present_ms, 1) if memory.present_ms else None,
         blinks=memory.blinks,
         blinks_per_minute=None if figures.blinks_per_minute is None else round(figures.blinks_per_minute, 1),
