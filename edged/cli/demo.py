@@ -22,11 +22,18 @@ from edged.settings import Settings
 from edged.wording import payload_text
 
 _FRAMES_PER_SECOND = 30
+# One pass of the sitter's script, where nobody can press Ctrl-C.
+_UNATTENDED_SECONDS = 31.0
 
 
 def demo(
     seconds: Annotated[
-        Optional[float], typer.Option(min=1, metavar="N", help="End after so long; without it at Ctrl-C.")
+        Optional[float],
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="End after so long; without it at Ctrl-C, or after 31 s where there is no terminal.",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Say nothing but one line of JSON at the end.")] = False,
     set_: Set = None,
@@ -39,8 +46,8 @@ def demo(
     """
     chosen = {"capture.source": "sitter:", "capture.frames_per_second": _FRAMES_PER_SECOND, **overrides(set_)}
     settings = configuration.load(None, chosen)
-    if as_json and seconds is None:
-        seconds = 30.0
+    if seconds is None and (as_json or not sys.stdout.isatty()):
+        seconds = _UNATTENDED_SECONDS
     try:
         find_mosquitto()
     except BrokerError as error:

@@ -33,13 +33,17 @@ _LONGEST_START_SECONDS = 60.0
 
 @dataclass
 class Heard:
-    """All that came out of the broker. latencies_ms: capture to here, of events decided by a frame."""
+    """All that came out of the broker. latencies_ms: capture to here, of events decided by a frame.
+
+    counts: (monotonic seconds, frames analysed) of each health message.
+    """
 
     events: list[dict[str, Any]] = field(default_factory=list)
     states: dict[str, dict[str, Any]] = field(default_factory=dict)
     health: dict[str, Any] = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)
     latencies_ms: list[float] = field(default_factory=list)
+    counts: list[tuple[float, int]] = field(default_factory=list)
     origin_ns: int | None = None
     ready_seconds: float | None = None
 
@@ -58,8 +62,16 @@ class Heard:
             self.states[name] = content
         elif branch == "health":
             self.health = content
+            self.counts.append((received_ns / 1e9, int(content["analysed_frames"])))
         elif branch == "summary":
             self.summary = content
+
+    def frames_per_second(self) -> float:
+        """Frames analysed between the first and the last health that told their number."""
+        begun = [one for one in self.counts if one[1]]
+        if len(begun) < 2 or begun[-1][0] <= begun[0][0]:
+            return 0.0
+        return (begun[-1][1] - begun[0][1]) / (begun[-1][0] - begun[0][0])
 
     def percentiles(self) -> dict[str, float | None]:
         """Capture to subscriber."""
@@ -105,19 +117,13 @@ class Stage:
     def _start_daemon(self, mqtt: MqttSettings, log: Path) -> subprocess.Popen[bytes]:
         # Health every second is for the screen; all else is as anybody runs it.
         settings = {
+            **_differences(self.settings.model_dump(mode="json", exclude={"mqtt"}), Settings().model_dump(mode="json")),
             "camera": CAMERA,
-            "capture.source": self.settings.capture.source,
-            "capture.frames_per_second": self.settings.capture.frames_per_second,
-            "capture.width": self.settings.capture.width,
-            "capture.height": self.settings.capture.height,
-            "inference.backend": self.settings.inference.backend,
             "health.interval_seconds": 1,
             "mqtt.host": mqtt.host,
             "mqtt.port": mqtt.port,
         }
-        if self.settings.models.directory is not None:
-            settings["models.directory"] = str(self.settings.models.directory)
-        options = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
+        options = [part for name, value in settings.items() for part in ("--set", f"{name}={_text(value)}")]
         with log.open("wb") as sink:
             return subprocess.Popen(
                 [sys.executable, "-m", "edged", "run", *options],
@@ -203,10 +209,9 @@ class Stage:
         for event in heard.events:
             counts[event["kind"]] = counts.get(event["kind"], 0) + 1
         frames = int(heard.health.get("analysed_frames", 0))
-        seconds = self._watching_seconds()
         report: dict[str, Any] = {
             "frames": frames,
-            "fps": round(frames / seconds, 2) if seconds else 0.0,
+            "fps": round(heard.frames_per_second(), 2),
             "events": counts,
             "truth": {"matched": result.matched, "missed": len(result.missed), "false": len(result.false)},
             "latency_ms": {
@@ -223,3 +228,18 @@ class Stage:
                 "false": result.false,
             }
         return report
+
+
+def _differences(chosen: dict[str, Any], defaults: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted names of the settings that are not the default."""
+    found: dict[str, Any] = {}
+    for name, value in chosen.items():
+        if isinstance(value, dict) and isinstance(defaults.get(name), dict) and defaults[name]:
+            found |= _differences(value, defaults[name], f"{prefix}{name}.")
+        elif value != defaults.get(name):
+            found[f"{prefix}{name}"] = value
+    return found
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
