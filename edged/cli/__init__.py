@@ -9,17 +9,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from edged.cli.interrupts import INTERRUPTED, loading
+from edged.cli.interrupts import INTERRUPTED, ending_at_once
 from edged.errors import EdgedError, SettingsError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and end the process with its exit status (see errors.py for the meanings)."""
     try:
-        with loading():
+        with ending_at_once():
             from edged.cli.application import build
 
-        build().main(None if arguments is None else list(arguments), prog_name="edged")
+            build().main(None if arguments is None else list(arguments), prog_name="edged")
     except EdgedError as error:
         print(f"edged: {_told(error)}", file=sys.stderr)
         sys.exit(error.exit_status)

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 import edged
-from edged.cli.interrupts import loading
+from edged.cli.interrupts import command_begins
 
 # The module `edged.cli.NAME` holds a function NAME or, if the command has subcommands, a Typer application `app`.
 COMMANDS: dict[str, str] = {
@@ -55,8 +55,7 @@ class LazyGroup(TyperGroup):
 
 def load(name: str) -> Any:
     """Import a command of the table and make it a command of Typer's."""
-    with loading():
-        module = importlib.import_module(f"edged.cli.{name}")
+    module = importlib.import_module(f"edged.cli.{name}")
     found = getattr(module, "app", None) or getattr(module, name)
     if isinstance(found, typer.Typer):
         command: Any = typer.main.get_command(found)
@@ -65,6 +64,7 @@ def load(name: str) -> Any:
         single.command(name)(found)
         command = typer.main.get_command(single)
     command.name = name
+    command_begins()
     return command
 
 

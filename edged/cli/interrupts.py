@@ -13,8 +13,8 @@ INTERRUPTED = 130
 
 
 @contextlib.contextmanager
-def loading() -> Iterator[None]:
-    """Within it, Ctrl-C ends the process at once with status 130.
+def ending_at_once() -> Iterator[None]:
+    """Within it, until `command_begins`, Ctrl-C ends the process at once with status 130.
 
     KeyboardInterrupt will not do there: raised inside a callback of the import machinery or a native module it is
     printed or even lost, and the command would go on. Nothing is open yet that had to be closed.
@@ -27,6 +27,12 @@ def loading() -> Iterator[None]:
     try:
         yield
     finally:
+        command_begins()
+
+
+def command_begins() -> None:
+    """From here on Ctrl-C is KeyboardInterrupt, as the command expects."""
+    if signal.getsignal(signal.SIGINT) is _end:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
