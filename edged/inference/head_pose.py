@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,13 +50,14 @@ class HeadPose(NamedTuple):
 
 def head_pose(points: NDArray[np.float32]) -> HeadPose:
     """Pose of a mesh (468 x 3, frame pixels) under weak perspective."""
-    found = points[_INDEX] * _FLIP
-    covariance = _REFERENCE_T @ (found - found.mean(axis=0))
-    u, _, vt = np.linalg.svd(covariance)
-    if np.linalg.det(u) * np.linalg.det(vt) < 0:
+    # The reference's mean is nought, so the found points' own mean drops out of the product.
+    covariance = _REFERENCE_T @ points.take(_INDEX, axis=0)
+    covariance *= _FLIP
+    _, u, vt = cv2.SVDecomp(covariance)
+    if (cv2.determinant(u) < 0) != (cv2.determinant(vt) < 0):
         vt[2] = -vt[2]
-    rotation = (u @ vt).T
-    yaw = math.atan2(rotation[0, 2], rotation[2, 2])
-    pitch = math.asin(max(-1.0, min(1.0, rotation[1, 2])))
-    roll = -math.atan2(rotation[1, 0], rotation[1, 1])
+    rotation = (u @ vt).T.tolist()
+    yaw = math.atan2(rotation[0][2], rotation[2][2])
+    pitch = math.asin(max(-1.0, min(1.0, rotation[1][2])))
+    roll = -math.atan2(rotation[1][0], rotation[1][1])
     return HeadPose(math.degrees(yaw), math.degrees(pitch), math.degrees(roll))

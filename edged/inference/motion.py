@@ -18,12 +18,11 @@ class MotionGate:
     """Compares patches of brightness with a slowly following reference.
 
     Each of 20 x 15 patches is the mean of samples of the green channel, so sensor noise averages out while a person
-    entering changes whole patches. changed: the last frame's mask of changed patches, bool 15 x 20.
+    entering changes whole patches.
     """
 
     def __init__(self, threshold_levels: float) -> None:
         self.threshold_levels = threshold_levels
-        self.changed: NDArray[np.bool_] = np.zeros((_ROWS, _COLUMNS), np.bool_)
         self._reference: NDArray[np.float32] | None = None
         self._before: NDArray[np.float32] | None = None
         self._at = 0.0
@@ -38,14 +37,13 @@ class MotionGate:
         self._before = patches
         if before is None or reference is None:
             self._reference, self._at = patches.copy(), at_seconds
-            self.changed[:] = True
             return True, False
-        self.changed = np.abs(patches - reference) > self.threshold_levels
-        moves = bool(self.changed.any())
+        # On arrays this small OpenCV's reductions cost a fifth of numpy's.
+        moves = cv2.norm(patches, reference, cv2.NORM_INF) > self.threshold_levels
         share = min(1.0, max(0.0, at_seconds - self._at) / _ADAPT_SECONDS)
         self._at = at_seconds
-        reference += share * (patches - reference)
-        if not moves or float(np.abs(patches - before).mean()) < _CUT_LEVELS:
+        cv2.accumulateWeighted(patches, reference, share)
+        if not moves or cv2.norm(patches, before, cv2.NORM_L1) < _CUT_LEVELS * patches.size:
             return moves, False
         one, two = patches - patches.mean(), before - before.mean()
         norm = float(np.sqrt((one * one).sum() * (two * two).sum()))
