@@ -7,7 +7,7 @@
     ├── outbox         events wait here until the broker has acknowledged them
     ├── commands       what came in: a request, a refusal or a repetition (no network)
     └── connection     the thread: connect, serve, back off, for ever
-        └── paho_link  one connection over paho; the only file that imports it (helped by tls, credentials, leftovers)
+        └── paho_link  one connection over paho; the only file that imports it (beside it: tls, credentials, properties, leftovers, problems)
     subscriber.Subscriber        the other side, for `edged events`, `edged demo` and tests
     private_broker.PrivateBroker a mosquitto of our own on the loopback
 """
