@@ -27,7 +27,8 @@ from edged.inference.tracking import SAME_OVERLAP, TrackIds, overlap
 from edged.observations import Box
 from edged.settings import InferenceSettings
 
-_RESCAN_SECONDS = 1.0  # a still, empty scene is searched this often all the same
+# A still, empty scene is searched all the same: soon after the last motion, then more and more rarely.
+_RESCAN_SECONDS, _RESCAN_SECONDS_MAX = 1.0, 8.0
 # How often `auto` asks the full-range detector: while nobody is found, and while others may stand further off.
 _FULL_RANGE_SECONDS_NOBODY = 0.5
 _FULL_RANGE_SECONDS_OTHERS = 2.0
@@ -83,6 +84,7 @@ class LiteRtFaces:
         self.stage_ms: dict[str, float] = {}
         self.detector_ran = False
         self._searched_at = -1e9
+        self._rescan_seconds = _RESCAN_SECONDS
         self._full_at = -1e9
         self._networks: list[Network] = []
 
@@ -208,8 +210,15 @@ class LiteRtFaces:
         if scene.cut or since < 0:
             return True
         if self._followed:
+            self._rescan_seconds = _RESCAN_SECONDS
             return len(self._followed) < self._settings.max_faces and since >= self._settings.search_seconds
-        return scene.moves or since >= _RESCAN_SECONDS
+        if scene.moves:
+            self._rescan_seconds = _RESCAN_SECONDS
+            return True
+        if since < self._rescan_seconds:
+            return False
+        self._rescan_seconds = min(_RESCAN_SECONDS_MAX, 2 * self._rescan_seconds)
+        return True
 
     def _search(self, image: Image, at: float, landmarks: bool) -> None:
         self.detector_ran = True
