@@ -181,6 +181,17 @@ class HttpSource:
             self._video = None
 
 
+class _HangUp(urllib.request.BaseHandler):
+    """Closes the connection of a refusal before the next attempt, which urllib leaves to the garbage collector."""
+
+    handler_order = 100  # before those that try again with a password
+
+    def http_error_401(
+        self, request: urllib.request.Request, response: http.client.HTTPResponse, *_: object
+    ) -> None:
+        response.close()
+
+
 def _said(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
@@ -195,5 +206,9 @@ def _opener(address: str) -> tuple[str, urllib.request.OpenerDirector]:
         user, _, password = user_info.partition(":")
         passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
         passwords.add_password(None, bare, urllib.parse.unquote(user), urllib.parse.unquote(password))
-        handlers = [urllib.request.HTTPBasicAuthHandler(passwords), urllib.request.HTTPDigestAuthHandler(passwords)]
+        handlers = [
+            _HangUp(),
+            urllib.request.HTTPBasicAuthHandler(passwords),
+            urllib.request.HTTPDigestAuthHandler(passwords),
+        ]
     return bare, urllib.request.build_opener(*handlers)

@@ -67,7 +67,7 @@ def settings(source: object, **options: Any) -> CaptureSettings:
 
 def read_all(source: Source, most: int = 1000) -> list[Captured]:
     """Every picture until the end. The images are copies."""
-    found = []
+    found: list[Captured] = []
     while len(found) < most and (captured := source.read()) is not None:
         image = captured.image.copy()
         found.append(Captured(image, captured.frame, captured.at_ms, captured.captured_ns, captured.wall_ns))
@@ -100,7 +100,7 @@ class NetworkCamera:
                 except (BrokenPipeError, ConnectionError, ValueError):
                     pass
 
-            def log_message(self, format: str, *arguments: Any) -> None:
+            def log_message(self, *arguments: Any) -> None:
                 pass
 
         self.gone.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +32,7 @@ def test_mjpeg_pictures_come_in_order(camera: NetworkCamera, with_length: bool) 
     frames = read_all(source, 10)
     assert [number_of(frame.image) for frame in frames] == [frame.frame % 20 for frame in frames]
     assert frames[0].image.shape == (480, 640, 3)
-    assert all(later.captured_ns > earlier.captured_ns for earlier, later in zip(frames, frames[1:], strict=False))
+    assert all(later.captured_ns > earlier.captured_ns for earlier, later in itertools.pairwise(frames))
     assert "HTTP MJPEG" in source.description
     assert "640x480" in source.description
     source.close()
@@ -86,7 +87,7 @@ def test_a_camera_that_dies_is_lost_and_one_that_returns_is_opened_again(camera:
     source.open()
     source.read()
     camera.stop()
-    with pytest.raises(SourceUnavailable, match="ended|broke"):
+    with pytest.raises(SourceUnavailable, match=r"ended|broke"):
         read_all(source)
     source.close()
     with pytest.raises(SourceUnavailable, match="cannot be reached"):
@@ -183,8 +184,9 @@ def test_parts_come_out_whole_however_they_are_chopped_up(
 def test_an_endless_part_is_no_picture() -> None:
     parts = Multipart(b"edge")
     parts.feed(b"--edge\r\n\r\n")
+    for _ in range(16):
+        parts.feed(bytes(1024 * 1024 - 1))
     with pytest.raises(ValueError, match="16 MB"):
-        for _ in range(20):
-            parts.feed(bytes(1024 * 1024))
+        parts.feed(bytes(1024 * 1024))
     with pytest.raises(ValueError, match="announced"):
         Multipart(b"edge").feed(b"--edge\r\nContent-Length: 99999999\r\n\r\n")

@@ -73,14 +73,18 @@ def test_damaged_pictures_are_left_out(tmp_path: Path) -> None:
     assert [frame.frame for frame in frames] == [0, 2]
 
 
+def show(path: Path) -> None:
+    source = open_source(settings(path))
+    source.open()
+    source.read()
+
+
 @pytest.mark.parametrize("names", [(), ("bad.png",)])
 def test_a_folder_without_a_usable_picture_is_an_error(tmp_path: Path, names: tuple[str, ...]) -> None:
     for name in names:
         (tmp_path / name).write_bytes(b"bad")
-    source = open_source(settings(tmp_path))
     with pytest.raises(SourceUnavailable, match="no picture"):
-        source.open()
-        source.read()
+        show(tmp_path)
 
 
 def test_an_absent_picture_is_an_error(tmp_path: Path) -> None:

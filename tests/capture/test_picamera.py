@@ -178,7 +178,7 @@ def test_no_camera_on_the_cable_and_a_camera_in_use(library: type[PiCamera]) -> 
         open_source(settings("picamera2:0")).open()
     library.cameras = ({"Model": "imx708"},)
     library.busy = True
-    with pytest.raises(SourceUnavailable, match="does not start.*another program"):
+    with pytest.raises(SourceUnavailable, match=r"does not start.*another program"):
         open_source(settings("picamera2:0")).open()
 
 

@@ -14,7 +14,7 @@ import pytest
 from edged.capture.gstreamer import pipeline_of
 from edged.capture.source import open_source
 from edged.errors import SourceUnavailable, SourceUnsupported
-from tests.capture.stand_ins import read_all, settings, write_clip
+from tests.capture.stand_ins import numbered, read_all, settings
 
 
 class Tap:
@@ -48,10 +48,7 @@ class Tap:
 def avi(tmp_path: Path) -> bytes:
     path = tmp_path / "clip.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (320, 240))
-    path.with_suffix(".mp4")
     for number in range(40):
-        from tests.capture.stand_ins import numbered
-
         writer.write(numbered(number))
     writer.release()
     return path.read_bytes()
@@ -70,11 +67,11 @@ def test_a_stream_is_read_until_it_ends(tap: Tap) -> None:
     source.open()
     assert source.live
     assert "320x240" in source.description
-    found = 0
+    first = source.read()
+    assert first is not None
+    assert first.image.shape == (240, 320, 3)
     with pytest.raises(SourceUnavailable, match="the stream ended"):
-        while source.read() is not None:
-            found += 1
-    assert found > 0
+        read_all(source)
     source.close()
 
 
