@@ -17,6 +17,7 @@ from types import FrameType
 
 import edged
 from edged.bus.outbox import MemoryOutbox, Outbox
+from edged.errors import EdgedError
 from edged.life import End, Life
 from edged.processes import Patience, ProcessSpec
 from edged.settings import Settings
@@ -78,6 +79,12 @@ class Daemon:
                         return _STATUS[end]
                     self._settings = self._life.next_settings or self._settings
                     log.info("restarting")
+        except EdgedError:
+            raise
+        except Exception:
+            # All has been stopped in order and `offline` was said; systemd starts a new one.
+            log.exception("edged has a bug and ends")
+            return 1
         finally:
             self._outbox.close()
             reader, writer = self._wake_reader, self._wake_writer
