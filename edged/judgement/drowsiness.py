@@ -64,7 +64,7 @@ def step(
     last = Second(number, last.seen_ms + elapsed, last.shut_ms + shut, last.blinks + blinks)
     memory = DrowsinessMemory(at_ms, (*seconds[:-1], last), memory.drowsy)
     perclos = figures(settings, memory).perclos_percent
-    if perclos is None:
+    if perclos is None or openness is None:
         return memory, None
     # Recovery above the threshold itself would tell the two in turn, frame by frame.
     recover = min(settings.recover_percent, settings.perclos_percent)
