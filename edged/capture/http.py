@@ -186,9 +186,7 @@ class _HangUp(urllib.request.BaseHandler):
 
     handler_order = 100  # before those that try again with a password
 
-    def http_error_401(
-        self, request: urllib.request.Request, response: http.client.HTTPResponse, *_: object
-    ) -> None:
+    def http_error_401(self, request: urllib.request.Request, response: http.client.HTTPResponse, *_: object) -> None:
         response.close()
 
 

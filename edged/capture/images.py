@@ -46,7 +46,9 @@ class ImagesSource:
         self._frame = -1
         self._due_ns = None
         self.frame_count = None if self._settings.loop else len(self._files)
-        what = f"{len(self._files)} pictures in {self._path.name}" if self._path.is_dir() else f"picture {self._path.name}"
+        what = (
+            f"{len(self._files)} pictures in {self._path.name}" if self._path.is_dir() else f"picture {self._path.name}"
+        )
         self.description = f"{what} at {self._settings.frames_per_second:g} fps"
 
     def _list(self) -> list[Path]:
@@ -61,7 +63,9 @@ class ImagesSource:
         except OSError as error:
             raise SourceUnavailable(shown, f"may not be read: {error.strerror}", f"chmod -R a+rX {shown}") from error
         if not files:
-            raise SourceUnavailable(shown, "holds no pictures", f"it needs files named {', '.join(sorted(IMAGE_SUFFIXES))}")
+            raise SourceUnavailable(
+                shown, "holds no pictures", f"it needs files named {', '.join(sorted(IMAGE_SUFFIXES))}"
+            )
         return sorted(files, key=_natural)
 
     def read(self) -> Captured | None:

@@ -131,7 +131,9 @@ class PicameraSource:
                 self._wait(0.0)
                 if time.monotonic() >= deadline:
                     raise SourceUnavailable(
-                        self._shown, f"no picture for {allowed:g} s", "is the ribbon cable loose? the camera is reopened"
+                        self._shown,
+                        f"no picture for {allowed:g} s",
+                        "is the ribbon cable loose? the camera is reopened",
                     ) from None
             except (RuntimeError, OSError) as error:
                 raise SourceUnavailable(self._shown, f"the camera failed: {error}") from error

@@ -99,7 +99,12 @@ class Shaper:
         wide = max(1, round(width * right) - round(width * left))
         tall = max(1, round(height * bottom) - round(height * top))
         scale = min(1.0, self._fit[0] / wide, self._fit[1] / tall)
-        return wide, tall, max(1, min(self._fit[0], round(wide * scale))), max(1, min(self._fit[1], round(tall * scale)))
+        return (
+            wide,
+            tall,
+            max(1, min(self._fit[0], round(wide * scale))),
+            max(1, min(self._fit[1], round(tall * scale))),
+        )
 
     def _plan(self, image: Image) -> None:
         height, width = image.shape[:2]

@@ -47,7 +47,10 @@ _LINE: Colour = (46, 58, 82)
 _LASH: Colour = (24, 26, 34)
 _WHITE: Colour = (236, 240, 242)
 _IRIS: Colour = (96, 112, 62)
+_IRIS_RIM: Colour = (53, 62, 34)
+_IRIS_LIGHT: Colour = (125, 146, 81)
 _LIPS: Colour = (112, 116, 190)
+_UPPER_LIP: Colour = (99, 102, 167)
 _SWEATER: Colour = (122, 98, 52)
 
 
@@ -166,9 +169,9 @@ class Portrait:
             ball = canvas.within(opening)
             ball.polygon(opening, _WHITE)
             x, y = iris_x, iris_y - 1.0
-            ball.ellipse(x, y, _IRIS_RADIUS, _IRIS_RADIUS, tuple(round(c * 0.55) for c in _IRIS))  # type: ignore[arg-type]
+            ball.ellipse(x, y, _IRIS_RADIUS, _IRIS_RADIUS, _IRIS_RIM)
             ball.ellipse(x, y, _IRIS_RADIUS - 1.5, _IRIS_RADIUS - 1.5, _IRIS)
-            ball.ellipse(x, y + 1.5, _IRIS_RADIUS - 4, _IRIS_RADIUS - 4.5, tuple(min(255, round(c * 1.3)) for c in _IRIS))  # type: ignore[arg-type]
+            ball.ellipse(x, y + 1.5, _IRIS_RADIUS - 4, _IRIS_RADIUS - 4.5, _IRIS_LIGHT)
             ball.ellipse(x, y, 4.0, 4.0, (14, 14, 16))
             ball.ellipse(x - 2.8, y - 3.0, 1.9, 1.9, (250, 250, 250))
             # The upper lid throws a shadow on the eyeball.
@@ -269,7 +272,7 @@ def _draw_features(canvas: _Canvas) -> None:
 def _draw_mouth(canvas: _Canvas) -> None:
     upper = [(-29, 67), (-17, 62), (-6, 60), (0, 62), (6, 60), (17, 62), (29, 67), (14, 68.5), (0, 69.5), (-14, 68.5)]
     lower = [(-29, 67), (-14, 68.5), (0, 69.5), (14, 68.5), (29, 67), (18, 76), (0, 79.5), (-18, 76)]
-    canvas.polygon(upper, tuple(round(c * 0.88) for c in _LIPS))  # type: ignore[arg-type]
+    canvas.polygon(upper, _UPPER_LIP)
     canvas.polygon(lower, _LIPS)
     canvas.line([(-31, 65.5), (-27, 67), (-14, 68.6), (0, 69.6), (14, 68.6), (27, 67), (31, 65.5)], (56, 58, 108), 1.5)
     canvas.shade(_ellipse(0, 75, 10, 2), -0.12, 2)

@@ -101,7 +101,9 @@ class StreamSource:
                     captured_ns,
                     wall_ns,
                 )
-        raise SourceUnavailable(self._shown, f"none of {_MOST_SKIPPED} pictures could be used", "is the stream damaged?")
+        raise SourceUnavailable(
+            self._shown, f"none of {_MOST_SKIPPED} pictures could be used", "is the stream damaged?"
+        )
 
     def _raise_lost(self, seconds: float) -> None:
         if seconds >= 0.9 * self._settings.frozen_seconds:

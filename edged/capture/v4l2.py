@@ -154,7 +154,9 @@ class V4l2Source:
             self._wait(0.05)
 
     def _lost(self, seconds: float) -> SourceUnavailable:
-        return SourceUnavailable(self._path, f"no picture for {seconds:g} s", "is the cable loose? the camera is reopened")
+        return SourceUnavailable(
+            self._path, f"no picture for {seconds:g} s", "is the cable loose? the camera is reopened"
+        )
 
     def _stamp(self, video: cv2.VideoCapture) -> tuple[int, int]:
         """When the picture was taken: the driver's stamp where it is on our clock, else now."""

@@ -27,8 +27,8 @@ _COMMON_SIZES = ((320, 240), (640, 360), (640, 480), (800, 600), (1280, 720), (1
 _COMMON_RATES = (5.0, 10.0, 15.0, 20.0, 24.0, 25.0, 30.0, 50.0, 60.0, 90.0, 120.0)
 
 # Processor nanoseconds per pixel, as measured on a 2026 x86 core: only their proportions matter.
-_YUYV_COST = 0.4
-_JPEG_COST = {1: 5.0, 2: 2.4, 4: 1.7, 8: 1.4}
+_YUYV_COST = 0.9
+_JPEG_COST = {1: 5.2, 2: 3.2, 4: 2.5, 8: 2.2}
 
 Ioctl = Callable[[int, bytearray], None]
 """Does one ioctl of the camera, filling the structure in place; raises OSError."""
@@ -86,7 +86,9 @@ def check_free(path: str, mode: Mode) -> None:
 def explain(path: str, code: int) -> SourceUnavailable:
     """Why a device does not open, in words."""
     if code in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
-        return SourceUnavailable(path, "there is no such camera", "plug it in; v4l2-ctl --list-devices shows what is there")
+        return SourceUnavailable(
+            path, "there is no such camera", "plug it in; v4l2-ctl --list-devices shows what is there"
+        )
     if code in (errno.EACCES, errno.EPERM):
         return SourceUnavailable(
             path, "this user may not use cameras", "sudo usermod -aG video $USER, then log in again"
@@ -103,7 +105,9 @@ def describe(path: str, ioctl: Ioctl) -> Camera:
         ioctl(_QUERYCAP, capability)
     except OSError as error:
         if error.errno in (errno.ENOTTY, errno.EINVAL):
-            raise SourceUnavailable(path, "is not a V4L2 camera", "v4l2-ctl --list-devices shows the cameras") from error
+            raise SourceUnavailable(
+                path, "is not a V4L2 camera", "v4l2-ctl --list-devices shows the cameras"
+            ) from error
         raise explain(path, error.errno or 0) from error
     name = bytes(capability[16:48]).split(b"\0")[0].decode(errors="replace")
     capabilities, of_node = struct.unpack_from("<II", capability, 84)
@@ -111,7 +115,9 @@ def describe(path: str, ioctl: Ioctl) -> Camera:
         capabilities = of_node
     if not capabilities & (_CAP_CAPTURE | _CAP_CAPTURE_MPLANE):
         raise SourceUnavailable(
-            path, f"this node of {name or 'the device'} sends no pictures", "v4l2-ctl --list-devices: take its first node"
+            path,
+            f"this node of {name or 'the device'} sends no pictures",
+            "v4l2-ctl --list-devices: take its first node",
         )
     kind = _CAPTURE if capabilities & _CAP_CAPTURE else _CAPTURE_MPLANE
     modes = tuple(
@@ -138,7 +144,11 @@ def _sizes(ioctl: Ioctl, pixel_format: str) -> Iterator[tuple[int, int]]:
         low_width, high_width, step_width, low_height, high_height, step_height = numbers
         for width, height in (*_COMMON_SIZES, (high_width, high_height)):
             inside = low_width <= width <= high_width and low_height <= height <= high_height
-            if inside and not (width - low_width) % (step_width or 1) and not (height - low_height) % (step_height or 1):
+            if (
+                inside
+                and not (width - low_width) % (step_width or 1)
+                and not (height - low_height) % (step_height or 1)
+            ):
                 yield width, height
         return
 

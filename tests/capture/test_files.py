@@ -210,7 +210,9 @@ def test_looping_leaves_no_descriptor_behind(clip: Path) -> None:
     source.close()
 
 
-@pytest.mark.parametrize("content", [b"", b"\0\0\0\x08moov", b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom\0\0\0\x01moov", b"\0\0\0\0ftyp"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\0\0\0\x08moov", b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom\0\0\0\x01moov", b"\0\0\0\0ftyp"]
+)
 def test_broken_containers_have_no_rotation(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken.mp4"
     path.write_bytes(content)

@@ -137,9 +137,7 @@ def test_other_video_is_left_to_ffmpeg(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "says"), [("/absent", "answers 404"), ("/silent", "cannot be reached"), ("/mjpeg", "wants a user")]
 )
-def test_what_is_wrong_is_said(
-    camera: NetworkCamera, path: str, says: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_wrong_is_said(camera: NetworkCamera, path: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edged.capture.http.OPEN_SECONDS", 0.3)
     camera.authorization = "Basic never" if path == "/mjpeg" else ""
     with pytest.raises(SourceUnavailable, match=says):

@@ -100,7 +100,9 @@ def test_the_size_of_a_jpeg_is_read_without_decoding(quality: int) -> None:
     assert jpeg.jpeg_size(progressive) == (322, 246, False)
 
 
-@pytest.mark.parametrize("data", [b"", b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0\x00", b"\xff\xd8" + b"\0" * 40])
+@pytest.mark.parametrize(
+    "data", [b"", b"\xff\xd8", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0\x00", b"\xff\xd8" + b"\0" * 40]
+)
 def test_what_is_no_jpeg_has_no_size_and_no_picture(data: bytes) -> None:
     assert jpeg.jpeg_size(data) is None
     assert jpeg.decode(data, Shaper(settings("x"))) is None

@@ -14,7 +14,7 @@ from edged.capture.sitter import DEMO_SCRIPT, load_script, script_path
 from edged.capture.sitter_drawing import SitterPainter
 from edged.capture.sitter_script import Truth, load
 from edged.capture.source import open_source
-from edged.errors import SettingsError, SourceUnavailable
+from edged.errors import SettingsError
 from tests.capture.stand_ins import Image, read_all, settings
 
 
@@ -91,7 +91,9 @@ def test_light_and_noise_do_what_they_say(painter: SitterPainter, sitting: Truth
         assert noisy[0].mean() == pytest.approx(day.mean(), abs=6)
 
 
-@pytest.mark.parametrize(("x", "y", "width"), [(-0.2, 0.5, 0.3), (1.3, 0.5, 0.3), (0.5, -0.2, 0.5), (0.5, 1.2, 0.9), (0.5, 0.5, 0.02)])
+@pytest.mark.parametrize(
+    ("x", "y", "width"), [(-0.2, 0.5, 0.3), (1.3, 0.5, 0.3), (0.5, -0.2, 0.5), (0.5, 1.2, 0.9), (0.5, 0.5, 0.02)]
+)
 def test_the_face_may_be_anywhere_and_of_any_size(
     painter: SitterPainter, sitting: Truth, x: float, y: float, width: float
 ) -> None:
@@ -120,9 +122,7 @@ def test_played_fast_every_frame_comes_with_its_scripted_time() -> None:
 
 
 def test_played_once_it_ends_with_its_script() -> None:
-    source = open_source(
-        settings("sitter:", pace="fast", loop=False, frames_per_second=4, width=160, height=120)
-    )
+    source = open_source(settings("sitter:", pace="fast", loop=False, frames_per_second=4, width=160, height=120))
     source.open()
     assert source.frame_count == 120
     assert len(read_all(source)) == 120
@@ -160,7 +160,7 @@ def test_scripts_are_found_and_missed(tmp_path: Path) -> None:
     mine.write_text("[sitter]\npresent = true\nduration_seconds = 2\n")
     assert script_path("sitter:") == script_path("sitter://") == DEMO_SCRIPT
     assert load_script(f"sitter:{mine}").duration_seconds == 2
-    with pytest.raises(SourceUnavailable, match="script cannot be read: No such file"):
+    with pytest.raises(SettingsError, match=r"absent\.toml: file: does not exist"):
         open_source(settings(f"sitter:{tmp_path}/absent.toml")).open()
     mine.write_text("[sitter]\nwidht = 2\n")
     with pytest.raises(SettingsError, match="did you mean width"):

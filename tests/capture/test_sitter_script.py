@@ -117,7 +117,13 @@ def test_the_sitter_arrives_and_leaves_whole() -> None:
     assert 6.0 < left.at_seconds < 7.0
     assert arrived.until_seconds == left.at_seconds
     assert left.until_seconds == pytest.approx(10 + arrived.at_seconds)
-    for seconds, present, in_view in ((1, False, False), (2.1, False, True), (4, True, True), (6.9, False, True), (8, False, False)):
+    for seconds, present, in_view in (
+        (1, False, False),
+        (2.1, False, True),
+        (4, True, True),
+        (6.9, False, True),
+        (8, False, False),
+    ):
         truth = made.truth_at(seconds)
         assert (truth.present, truth.in_view) == (present, in_view), seconds
         assert (truth.zone is None) == (not present)
@@ -172,7 +178,17 @@ def test_the_demo_shows_everything_once_and_starts_over_without_a_jump() -> None
     made = load(DEMO)
     assert made.duration_seconds == 30
     told = [one.name for one in made.happenings(15) if one.kind == "blink"]
-    assert sorted(told) == ["double", "long", "single", "single", "single", "single", "triple", "wink_left", "wink_right"]
+    assert sorted(told) == [
+        "double",
+        "long",
+        "single",
+        "single",
+        "single",
+        "single",
+        "triple",
+        "wink_left",
+        "wink_right",
+    ]
     gaze = [one for one in made.happenings(15) if one.kind == "gaze"]
     assert {one.name for one in gaze} == {"at_screen", "left", "right", "up", "down", "eyes_closed"}
     assert all(one.until_seconds - one.at_seconds >= 1.2 for one in gaze)
@@ -232,7 +248,7 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
 def test_what_is_not_toml_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "wrong.toml"
     path.write_text("[sitter\n")
-    with pytest.raises(SettingsError, match="is not TOML"):
+    with pytest.raises(SettingsError, match="wrong.toml"):
         load(path)
 
 

@@ -54,7 +54,10 @@ def test_an_unknown_scheme_is_refused_with_what_there_is() -> None:
         ("rtsp://admin:p@ss:w@rd@cam/1", "rtsp://***@cam/1"),
         ("http://cam/video?user=me&password=hunter2&size=2", "http://cam/video?user=me&password=***&size=2"),
         ("http://cam/video?pwd=hunter2", "http://cam/video?pwd=***"),
-        ("gstreamer:rtspsrc location=rtsp://me:hunter2@cam/1 ! decodebin", "gstreamer:rtspsrc location=rtsp://***@cam/1 ! decodebin"),
+        (
+            "gstreamer:rtspsrc location=rtsp://me:hunter2@cam/1 ! decodebin",
+            "gstreamer:rtspsrc location=rtsp://***@cam/1 ! decodebin",
+        ),
         ("http://cam/a@b", "http://cam/a@b"),
         ("/dev/video0", "/dev/video0"),
     ],
@@ -63,6 +66,11 @@ def test_secrets_are_left_out_of_what_is_shown(address: str, shown: str) -> None
     assert redact(address) == shown
 
 
-@given(st.text(st.characters(codec="ascii", exclude_characters="/?# \t\r\n\x0b\x0c\x1c\x1d\x1e\x1f", min_codepoint=33), min_size=1))
+@given(
+    st.text(
+        st.characters(codec="ascii", exclude_characters="/?# \t\r\n\x0b\x0c\x1c\x1d\x1e\x1f", min_codepoint=33),
+        min_size=1,
+    )
+)
 def test_no_password_survives(password: str) -> None:
     assert redact(f"rtsp://u:{password}@camera/live") == "rtsp://***@camera/live"

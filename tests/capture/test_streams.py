@@ -96,9 +96,15 @@ def test_an_absent_stream_is_unavailable_and_keeps_its_secret(address: str) -> N
 @pytest.mark.parametrize(
     ("address", "pipeline"),
     [
-        ("gstreamer:videotestsrc", "videotestsrc ! videoconvert ! video/x-raw,format=BGR ! appsink drop=true max-buffers=1 sync=false"),
+        (
+            "gstreamer:videotestsrc",
+            "videotestsrc ! videoconvert ! video/x-raw,format=BGR ! appsink drop=true max-buffers=1 sync=false",
+        ),
         ("gstreamer: a ! b ! appsink name=x", "a ! b ! appsink name=x"),
-        ("gstreamer:a ! myappsinkish !", "a ! myappsinkish ! videoconvert ! video/x-raw,format=BGR ! appsink drop=true max-buffers=1 sync=false"),
+        (
+            "gstreamer:a ! myappsinkish !",
+            "a ! myappsinkish ! videoconvert ! video/x-raw,format=BGR ! appsink drop=true max-buffers=1 sync=false",
+        ),
     ],
 )
 def test_a_pipeline_gets_a_sink_if_it_has_none(address: str, pipeline: str) -> None:

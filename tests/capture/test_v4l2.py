@@ -21,7 +21,11 @@ from tests.capture.stand_ins import Image, jpeg_of, number_of, numbered, read_al
 
 # A webcam of the usual kind on USB 2: raw pictures are quick only while small.
 WEBCAM = (
-    *(Mode("YUYV", *size, rate) for size, rates in {(320, 240): (30,), (640, 480): (30, 15), (1280, 720): (10, 5)}.items() for rate in rates),
+    *(
+        Mode("YUYV", *size, rate)
+        for size, rates in {(320, 240): (30,), (640, 480): (30, 15), (1280, 720): (10, 5)}.items()
+        for rate in rates
+    ),
     *(Mode("MJPG", *size, 30) for size in ((320, 240), (640, 480), (1280, 720), (1920, 1080))),
 )
 
@@ -61,7 +65,9 @@ class Kernel:
         assert len(data) == code >> 16 & 0x3FFF  # the size is part of the number
         (index,) = struct.unpack_from("<I", data)
         if number == 0:
-            struct.pack_into("<16s32s32sIII", data, 0, b"uvcvideo", b"A webcam", b"usb", 0, self.capabilities, self.node)
+            struct.pack_into(
+                "<16s32s32sIII", data, 0, b"uvcvideo", b"A webcam", b"usb", 0, self.capabilities, self.node
+            )
         elif number == 2:
             self._formats(index, data)
         elif number == 74:
@@ -206,9 +212,7 @@ def test_large_mjpg_is_decoded_at_reduced_size() -> None:
     webcam = Webcam(compressed=True, size=(1280, 720))
     source = attach(webcam, width=640, height=360)
     source.open()
-    assert source.description == (
-        "V4L2 A webcam MJPG 1280x720 at 30 fps decoded at 1/2, analysed as 640x360"
-    )
+    assert source.description == ("V4L2 A webcam MJPG 1280x720 at 30 fps decoded at 1/2, analysed as 640x360")
     frames = read_all(source, 5)
     assert [frame.image.shape for frame in frames] == [(360, 640, 3)] * 5
     assert [number_of(frame.image) for frame in frames] == [frame.frame for frame in frames] == list(range(5))
