@@ -12,15 +12,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edged.inference.crops import Cutter, Image, Square, to_frame
+from edged.inference.crops import Cutter, Glance, Image, Square, to_frame
 from edged.inference.litert import Network
 
 SIZE = 64
 _MARGIN = 2.3  # the crop's side over the eye's width
 # Of the 71 contour points 0..8 are the lower lid from corner to corner and 9..15 the upper; k faces 8 + k.
 _CORNERS = (0, 8)
-_LOWER = np.arange(2, 7)
-_UPPER = _LOWER + 8
+_LID_POINTS = 16
+_LOWER = range(2, 7)
+_FACING = 8
+_LIDS = (36, 24)  # width and height, around the middle of the crop
+_BLOCKS = (9, 6)
 
 
 @dataclass(frozen=True)
@@ -73,23 +76,13 @@ class EyeReader:
         self._contour = network.outputs[0 if contour_first else 1].reshape(71, 3)
         self._iris = network.outputs[1 if contour_first else 0].reshape(5, 3)
 
-    def look(self, image: Image, square: Square, *, right: bool) -> Image:
-        """Cut the eye out; the cut is kept for `read`. Returns it, uint8 64 x 64 x 3."""
-        return self.cutter.cut(image, square, mirrored=not right)
+    def glance(self, square: Square, image: Image) -> Glance:
+        """Something to look at the lids and the iris of this eye with; hair and brow are left out."""
+        return Glance(square, SIZE, _LIDS, image.shape)
 
-    def blocks(self) -> NDArray[np.float32]:
-        """The last cut's lids and iris as 6 x 9 block means less their mean, float32.
-
-        Two of these differ little when the eye only moved by part of a pixel or the light changed, and much when a
-        lid or the iris moved: what tells whether the network need be asked again. Hair and brow are left out.
-        """
-        blocks = cv2.resize(self.cutter.pixels[20:44, 14:50, 1], (9, 6), interpolation=cv2.INTER_AREA)
-        result = blocks.astype(np.float32)
-        result -= result.mean()
-        return result
-
-    def read(self, square: Square, *, right: bool) -> Eye:
-        """Ask the network about the last cut."""
+    def read(self, image: Image, square: Square, *, right: bool) -> Eye:
+        """Ask the network about the eye in this square of a BGR image."""
+        self.cutter.cut(image, square, mirrored=not right)
         self.cutter.fill(self.network.input)
         self.network.run()
         return measure(
@@ -98,17 +91,41 @@ class EyeReader:
         )
 
 
+def blocks(lids: Image) -> Image:
+    """What a glance saw (24 x 36), as 6 x 9 block means. `changed` compares two of these."""
+    return cv2.resize(lids, _BLOCKS, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+
+
+def changed(now: Image, before: Image, limit_levels: float, limit_block_levels: float) -> bool:
+    """Whether two sets of blocks differ by this much on average, or one block by that much, less the light's change.
+
+    They differ little when the eye moved by part of a pixel only, and much when a lid or the iris moved.
+    """
+    mean = cv2.norm(now, before, cv2.NORM_L1) / now.size
+    most = cv2.norm(now, before, cv2.NORM_INF)
+    # Taking off the light's change at most doubles the mean: what is far below both limits needs no closer look.
+    if 2 * mean < limit_levels and most + mean < limit_block_levels:
+        return False
+    difference = np.subtract(now, before, dtype=np.float32)
+    difference -= cv2.mean(difference)[0]
+    if float(cv2.norm(difference, cv2.NORM_L1)) >= limit_levels * now.size:
+        return True
+    return float(cv2.norm(difference, cv2.NORM_INF)) >= limit_block_levels
+
+
 def measure(contour: NDArray[np.float32], iris: NDArray[np.float32]) -> Eye:
     """Figures of an eye from its contour (71 x 2) and iris (5 x 2), both in frame pixels."""
-    first, last = contour[_CORNERS[0]], contour[_CORNERS[1]]
+    # Plain numbers: for so few, numpy's calls cost more than the arithmetic.
+    lids = contour[:_LID_POINTS].tolist()
+    first, last = lids[_CORNERS[0]], lids[_CORNERS[1]]
     if first[0] > last[0]:
         first, last = last, first
-    across, down = float(last[0] - first[0]), float(last[1] - first[1])
+    across, down = last[0] - first[0], last[1] - first[1]
     width = max(1e-3, math.hypot(across, down))
-    gaps = contour[_LOWER] - contour[_UPPER]
-    opening = float(np.sqrt((gaps * gaps).sum(axis=1)).mean())
-    to_x = float(iris[0, 0]) - float(first[0] + last[0]) / 2
-    to_y = float(iris[0, 1]) - float(first[1] + last[1]) / 2
+    opening = sum(math.dist(lids[below], lids[below + _FACING]) for below in _LOWER) / len(_LOWER)
+    centre_x, centre_y = iris[0].tolist()
+    to_x = centre_x - (first[0] + last[0]) / 2
+    to_y = centre_y - (first[1] + last[1]) / 2
     unit_x, unit_y = across / width, down / width
     return Eye(
         contour,

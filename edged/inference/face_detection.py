@@ -67,15 +67,20 @@ class FaceDetector:
         scale = self.size / max(height, width)
         rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
         top, left = (self.size - rows) // 2, (self.size - columns) // 2
-        # Thinning by slices keeps a large picture from costing more than a small one.
+        # Thinning first keeps a large picture from costing more than a small one.
         step = max(1, int(1 / scale / 2))
-        part = cv2.resize(image[::step, ::step], (columns, rows), interpolation=cv2.INTER_LINEAR)
+        if step > 1:
+            image = image[: height // step * step, : width // step * step]
+            image = cv2.resize(image, (width // step, height // step), interpolation=cv2.INTER_NEAREST)  # type: ignore[assignment]
+        part = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_LINEAR)
         if rows < self.size or columns < self.size:
             self._small[:] = 0
         cv2.cvtColor(part, cv2.COLOR_BGR2RGB, dst=part)
         self._small[top : top + rows, left : left + columns] = part
-        np.multiply(self._small, np.float32(1 / 127.5), out=self.network.input[0])
-        self.network.input[0] -= 1
+        pixels = self.network.input[0]
+        np.copyto(pixels, self._small)
+        pixels *= np.float32(1 / 127.5)
+        pixels -= 1
         self.network.run()
         bound = math.log(minimum_score / (1 - minimum_score)) if 0 < minimum_score < 1 else -100.0
         chosen = np.flatnonzero(self._scores >= bound)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,13 +28,13 @@ class Mesh:
 
     def box(self) -> Box:
         """The smallest upright box around all points."""
-        x, y = self.points[:, 0], self.points[:, 1]
-        left, top = float(x.min()), float(y.min())
-        return Box(left, top, float(x.max()) - left, float(y.max()) - top)
+        left, top, _ = cv2.reduce(self.points, 0, cv2.REDUCE_MIN)[0].tolist()
+        right, bottom, _ = cv2.reduce(self.points, 0, cv2.REDUCE_MAX)[0].tolist()
+        return Box(left, top, right - left, bottom - top)
 
-    def next_square(self) -> Square:
-        """Where this face will be looked for in the next frame."""
-        box = self.box()
+    def next_square(self, box: Box | None = None) -> Square:
+        """Where this face will be looked for in the next frame. box: as `box` gave it."""
+        box = box or self.box()
         right, left = self.points[RIGHT_EYE_CORNERS[0]], self.points[LEFT_EYE_CORNERS[0]]
         angle = math.atan2(float(left[1] - right[1]), float(left[0] - right[0]))
         return Square(box.x + box.width / 2, box.y + box.height / 2, 1.5 * max(box.width, box.height), angle)

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edged.errors import ModelCorrupt, ModelMissing
-from edged.inference.crops import Image, Square
-from edged.inference.eyes import Eye, EyeReader, eye_square
+from edged.inference.crops import Glance, Image, Square
+from edged.inference.eyes import Eye, EyeReader, blocks, changed, eye_square
 from edged.inference.face_detection import Detection, FaceDetector
 from edged.inference.face_mesh import LEFT_EYE_CORNERS, RIGHT_EYE_CORNERS, FaceMesh, Mesh
 from edged.inference.finder import FoundFace, Scene
@@ -47,10 +47,11 @@ _NOWHERE = Box(0, 0, 0, 0)
 
 @dataclass
 class _EyeMemory:
-    """What was last asked about one eye."""
+    """What was last asked about one eye. glance: looks at where the eye is now."""
 
-    square: Square | None = None
-    blocks: NDArray[np.float32] | None = None
+    mesh: Mesh | None = None
+    glance: Glance | None = None
+    blocks: Image | None = None
     eye: Eye | None = None
     skipped: bool = False
 
@@ -193,7 +194,7 @@ class LiteRtFaces:
         mesh = self._mesh.find(image, face.square)
         face.mesh, face.score, face.asked_at = mesh, mesh.score, at
         face.box = mesh.box()
-        face.square = _steady(face.square, mesh.next_square())
+        face.square = _steady(face.square, mesh.next_square(face.box))
         height, width = image.shape[:2]
         left, top = max(0, int(face.box.x)), max(0, int(face.box.y))
         right = min(width, int(face.box.x + face.box.width))
@@ -261,40 +262,42 @@ class LiteRtFaces:
         for face in self._followed:
             if face.mesh is None:
                 continue
-            for memory, corners, right in (
-                (face.right, RIGHT_EYE_CORNERS, True),
-                (face.left, LEFT_EYE_CORNERS, False),
-            ):
-                outer, inner = face.mesh.points[corners[0]], face.mesh.points[corners[1]]
-                self._read_eye(reader, image, memory, eye_square(outer, inner, right=right), right)
+            self._read_eye(reader, image, face.right, face.mesh, right=True)
+            self._read_eye(reader, image, face.left, face.mesh, right=False)
 
-    def _read_eye(self, reader: EyeReader, image: Image, memory: _EyeMemory, square: Square, right: bool) -> None:
-        if memory.square is not None:
-            square = _steady(memory.square, square)
-        reader.look(image, square, right=right)
-        blocks = reader.blocks()
+    def _read_eye(self, reader: EyeReader, image: Image, memory: _EyeMemory, mesh: Mesh, *, right: bool) -> None:
+        before = memory.glance
+        glance = before if before is not None and before.shape == image.shape else None
+        if glance is None or memory.mesh is not mesh:
+            memory.mesh = mesh
+            square = _eye_square(mesh, right=right)
+            if glance is None or (square := _steady(glance.square, square)) is not glance.square:
+                glance = reader.glance(square, image)
+        now = blocks(glance.take(image))
+        memory.glance = glance
         if (
-            memory.blocks is not None
+            before is not None
+            and memory.blocks is not None
             and memory.eye is not None
-            and memory.square is not None
-            and not self._eye_is_due(blocks, memory.blocks, skipped=memory.skipped)
+            and not self._eye_is_due(now, memory.blocks, skipped=memory.skipped)
         ):
             memory.skipped = True
-            if square is not memory.square:
-                memory.eye = memory.eye.moved(memory.square, square)
-                memory.square = square
+            if glance is not before:
+                memory.eye = memory.eye.moved(before.square, glance.square)
             return
         memory.skipped = False
-        memory.square = square
-        memory.blocks = blocks
-        memory.eye = reader.read(square, right=right)
+        memory.blocks = now
+        memory.eye = reader.read(image, glance.square, right=right)
 
-    def _eye_is_due(self, now: NDArray[np.float32], asked: NDArray[np.float32], *, skipped: bool) -> bool:
+    def _eye_is_due(self, now: Image, asked: Image, *, skipped: bool) -> bool:
         """Small changes are noise; from larger ones on every second frame is asked, and every frame when large."""
-        change = np.abs(now - asked)
-        levels = max(float(change.mean()), float(change.max()) / _BLOCK_LEVELS_PER_LEVEL)
-        limit = self._settings.iris_skip_levels
-        return levels >= _ALTERNATE * limit or (levels >= limit and skipped) or limit <= 0
+        limit = self._settings.iris_skip_levels * (1.0 if skipped else _ALTERNATE)
+        return limit <= 0 or changed(now, asked, limit, limit * _BLOCK_LEVELS_PER_LEVEL)
+
+
+def _eye_square(mesh: Mesh, *, right: bool) -> Square:
+    outer, inner = RIGHT_EYE_CORNERS if right else LEFT_EYE_CORNERS
+    return eye_square(mesh.points[outer], mesh.points[inner], right=right)
 
 
 def _steady(before: Square, now: Square) -> Square:
