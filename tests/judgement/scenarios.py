@@ -24,6 +24,7 @@ from edged.settings import JudgementSettings
 Value = Union[float, Callable[[float], float]]
 WALL_NS = 1_700_000_000_000_000_000  # 2023-11-14T22:13:20Z
 SCREEN_PITCH = -5.0
+BOTH_SEEN = Pair(1.0, 1.0)
 Body = TypeVar("Body", bound=EventBody)
 
 
@@ -41,7 +42,7 @@ def face(
     track: int = 1,
     left: float | None = 1.0,
     right: float | None = 1.0,
-    seen: Pair | None = Pair(1.0, 1.0),
+    seen: Pair | None = BOTH_SEEN,
     yaw: float | None = 0.0,
     pitch: float | None = SCREEN_PITCH,
     head_yaw: float | None = 0.0,
@@ -179,9 +180,7 @@ def settings(section: str = "", **changed: Any) -> JudgementSettings:
     return JudgementSettings.model_validate({section: changed})
 
 
-def judge(
-    scene: Scene | Sequence[Observation], used: JudgementSettings | None = None, *, finish: bool = True
-) -> Told:
+def judge(scene: Scene | Sequence[Observation], used: JudgementSettings | None = None, *, finish: bool = True) -> Told:
     """Judge a scene from the beginning; finish: the recording ends there."""
     used = used or JudgementSettings()
     observations = scene.observations if isinstance(scene, Scene) else scene

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edged.events import Drowsy
+from edged.events import Drowsy, Happening, Summary
 from edged.judgement import judge as judging
 from edged.settings import JudgementSettings
 from tests.judgement.scenarios import WALL_NS, Scene, judge, settings
@@ -142,7 +142,9 @@ def test_when_the_camera_is_lost_time_passes_all_the_same() -> None:
     used = JudgementSettings()
     scene = Scene(30).show(9.0).blink(0.2)
     told = judge(scene, finish=False)
-    state, happenings, summaries = told.states[-1], [], []
+    state = told.states[-1]
+    happenings: list[Happening] = []
+    summaries: list[Summary] = []
     for turn in range(1, 45):
         at_ms = 9200 + 250.0 * turn
         at_ns = round(at_ms * 1e6)

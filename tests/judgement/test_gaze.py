@@ -12,7 +12,7 @@ FIXED = settings("gaze", auto_centre=False)
 
 def looks(**angles: float) -> Scene:
     """Two seconds at the screen, then two elsewhere."""
-    return Scene().show(2.0).show(2.0, **angles)  # type: ignore[arg-type]
+    return Scene().show(2.0).show(2.0, **angles)
 
 
 @pytest.mark.parametrize(

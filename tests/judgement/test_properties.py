@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from collections.abc import Sequence
 
@@ -21,6 +22,7 @@ USED = JudgementSettings()
 RUNS = trials(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
+times = st.floats(-1e15, 1e15)  # thirty thousand years of milliseconds either way
 angles = st.none() | st.floats(-90, 90) | st.sampled_from([0.0, -5.0, 20.0, -20.0, 60.0])
 shares = st.floats(0, 1.5) | st.sampled_from([0.0, 0.1, 0.4, 1.0])
 pairs = st.none() | st.builds(Pair, shares, shares)
@@ -63,10 +65,10 @@ def streams(draw: st.DrawFn) -> list[Observation]:
     """Runs of like frames with jumps in time between them: what cameras, files and pauses give."""
     found: list[Observation] = []
     at_ms = draw(st.floats(0, 1e6))
-    for _ in range(draw(st.integers(1, 8))):
+    for _ in range(draw(st.integers(1, 6))):
         step = draw(st.sampled_from([5.0, 16.7, 33.3, 66.7, 200.0]))
         seen = draw(st.lists(faces, max_size=3))
-        for _ in range(draw(st.integers(1, 25))):
+        for _ in range(draw(st.integers(1, 15))):
             at_ms += step
             found.append(observation(len(found), at_ms, seen))
         at_ms += draw(st.sampled_from([0.0, 0.0, 0.0, -50.0, -1e4, 700.0, 1e5]))
@@ -78,7 +80,7 @@ def blinks_of(happenings: list[Happening]) -> list[Blink]:
 
 
 @RUNS
-@given(st.lists(st.tuples(numbers, st.lists(WILD_FACES, max_size=3)), max_size=12))
+@given(st.lists(st.tuples(times, st.lists(WILD_FACES, max_size=3)), max_size=12))
 def test_no_stream_raises(frames: list[tuple[float, list[Face]]]) -> None:
     state = judging.begin()
     for number, (at_ms, seen) in enumerate(frames):
@@ -120,7 +122,7 @@ def test_the_state_cannot_be_changed_in_place() -> None:
 def test_what_is_told_makes_sense(stream: list[Observation]) -> None:
     told = judge(stream)
     frames = {one.frame: one for one in stream}
-    people, zone, dwelled = 0, None, True
+    people, zone = 0, None
     for happening in told.happenings:
         body = happening.body
         assert happening.at_ms == frames[happening.frame].at_ms
@@ -137,7 +139,7 @@ def test_what_is_told_makes_sense(stream: list[Observation]) -> None:
             assert body.zone != zone
             assert body.previous == zone
             assert body.held_ms >= 0
-            zone, dwelled = body.zone, False
+            zone = body.zone
         elif isinstance(body, Dwell):
             assert people
             assert body.zone == zone
@@ -159,7 +161,7 @@ def test_what_is_told_makes_sense(stream: list[Observation]) -> None:
 def test_closures_do_not_overlap(stream: list[Observation]) -> None:
     told = judge(stream)
     spans = [(one.first_frame, one.last_frame) for one in blinks_of(told.happenings)]
-    for (_, end), (begin, _) in zip(spans, spans[1:], strict=False):
+    for (_, end), (begin, _) in itertools.pairwise(spans):
         assert begin >= end
 
 

@@ -90,7 +90,7 @@ def test_a_stream_that_begins_anew_is_judged_on() -> None:
     blink = told.of(Blink)[0]
     assert 4000 <= next(one.at_ms for one in told.happenings if one.body is blink) <= 5200
     assert told.zones == ["at_screen", "at_screen"]
-    assert [one.window_seconds for one in told.summaries] == [10.0] * 6
+    assert [one.window_seconds for one in told.summaries] == [pytest.approx(10.0, abs=1)] * 6
 
 
 def test_what_was_on_its_way_when_a_stream_begins_anew_ends_there() -> None:
