@@ -11,6 +11,10 @@ from edged.inference.crops import Image
 _COLUMNS, _ROWS = 20, 15
 _CUT_CORRELATION = 0.6  # structure that correlates less than this with the frame before is another scene
 _CUT_LEVELS = 12.0  # and it must differ by this much on average, so that noise in the dark is no cut
+_CUT_SHARE = 0.5  # and so much of the picture must change: somebody who sits down before the camera is no cut
+_CHANGED_LEVELS = 6.0
+_NOISE_SECONDS = 1.0  # the noise is thought to grow no faster than with this time constant
+_NOISE_MEDIANS = 6.5  # four and a half deviations of the noise, as multiples of the median change
 _ADAPT_SECONDS = 3.0  # the reference follows the light with this time constant
 
 
@@ -18,13 +22,15 @@ class MotionGate:
     """Compares patches of brightness with a slowly following reference.
 
     Each of 20 x 15 patches is the mean of samples of the green channel, so sensor noise averages out while a person
-    entering changes whole patches.
+    entering changes whole patches. What is left of it, in the dark, is measured, and motion must rise above it:
+    a person changes some of the patches and noise all, so the median change from frame to frame is noise.
     """
 
     def __init__(self, threshold_levels: float) -> None:
         self.threshold_levels = threshold_levels
         self._reference: NDArray[np.float32] | None = None
         self._before: NDArray[np.float32] | None = None
+        self._noise = 0.0
         self._at = 0.0
 
     def look(self, image: Image, at_seconds: float) -> tuple[bool, bool]:
@@ -40,14 +46,25 @@ class MotionGate:
             return True, False
         # On arrays this small OpenCV's reductions cost a fifth of numpy's.
         moves = cv2.norm(patches, reference, cv2.NORM_INF) > self.threshold_levels
-        share = min(1.0, max(0.0, at_seconds - self._at) / _ADAPT_SECONDS)
+        elapsed = max(0.0, at_seconds - self._at)
         self._at = at_seconds
-        cv2.accumulateWeighted(patches, reference, share)
+        if moves:
+            moves = cv2.norm(patches, reference, cv2.NORM_INF) > _NOISE_MEDIANS * self._measured(patches, before, elapsed)
+        cv2.accumulateWeighted(patches, reference, min(1.0, elapsed / _ADAPT_SECONDS))
         if not moves or cv2.norm(patches, before, cv2.NORM_L1) < _CUT_LEVELS * patches.size:
             return moves, False
+        if float((np.abs(patches - before) > _CHANGED_LEVELS).mean()) < _CUT_SHARE:
+            return True, False
         one, two = patches - patches.mean(), before - before.mean()
         norm = float(np.sqrt((one * one).sum() * (two * two).sum()))
         cut = norm > 0 and float((one * two).sum()) / norm < _CUT_CORRELATION
         if cut:
             self._reference = patches.copy()
         return True, cut
+
+    def _measured(self, patches: NDArray[np.float32], before: NDArray[np.float32], elapsed: float) -> float:
+        """The median change of a patch by noise: followed at once downwards, and slowly upwards."""
+        steps = np.abs(patches - before).ravel()
+        median = float(np.partition(steps, steps.size // 2)[steps.size // 2])
+        self._noise += (min(1.0, elapsed / _NOISE_SECONDS) if median > self._noise else 1.0) * (median - self._noise)
+        return self._noise

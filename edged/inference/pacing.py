@@ -19,7 +19,7 @@ class Pacer:
         self._settings = settings
         self._wanted_interval = 1 / wanted_frames_per_second
         self._cost_seconds = 0.0
-        self._last_busy = 0.0
+        self._last_busy: float | None = None
         self._at: float | None = None
         self.interval_seconds = 0.0
         self.slowed = False
@@ -32,11 +32,11 @@ class Pacer:
         """
         elapsed = 0.0 if self._at is None else max(0.0, at_seconds - self._at)
         self._at = at_seconds
-        if not empty:
+        if not empty or self._last_busy is None:
             self._last_busy = at_seconds
         self.idle = empty and at_seconds - self._last_busy >= _IDLE_AFTER_SECONDS
-        if not self.idle:
-            # What an idle frame costs says nothing of a busy one, so the memory of busy ones is kept.
+        if not empty:
+            # What an empty frame costs says nothing of a busy one, so the memory of busy ones is kept.
             share = 1.0 if not self._cost_seconds else min(1.0, elapsed / _RATE_SECONDS)
             self._cost_seconds += share * (spent_seconds - self._cost_seconds)
         bearable = self._cost_seconds / self._settings.busy_fraction
