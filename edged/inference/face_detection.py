@@ -82,7 +82,8 @@ class FaceDetector:
         pixels *= np.float32(1 / 127.5)
         pixels -= 1
         self.network.run()
-        bound = math.log(minimum_score / (1 - minimum_score)) if 0 < minimum_score < 1 else -100.0
+        inside = 0 < minimum_score < 1
+        bound = math.log(minimum_score / (1 - minimum_score)) if inside else math.copysign(math.inf, minimum_score - 0.5)
         chosen = np.flatnonzero(self._scores >= bound)
         if not chosen.size:
             return []
