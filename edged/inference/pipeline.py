@@ -20,10 +20,12 @@ from edged.inference.motion import MotionGate
 from edged.inference.openness import OpenLevel
 from edged.inference.smoothing import OneEuro
 from edged.messages import InferenceReport
-from edged.observations import Box, Face, Observation, Pair
+from edged.observations import Face, Observation, Pair
 from edged.settings import InferenceSettings
 
 _FEWEST_EYE_PIXELS, _ENOUGH_EYE_PIXELS = 5.0, 12.0
+_RENEW_SECONDS = 0.2  # measures of eyes and gaze are kept for at most so long while nothing in them changed
+_RESTING_DEGREES = 0.2
 _FORESHORTENED, _FULL_VIEW = 0.45, 0.8  # the narrower eye's width over the wider one's
 
 
@@ -38,6 +40,10 @@ class _Person:
     pitch: OneEuro | None = None
     pose: HeadPose | None = None
     pose_of: object = None
+    face: Face | None = None
+    face_of: FoundFace | None = None
+    measured_at: float = 0.0
+    gaze: tuple[float, float] = (0.0, 0.0)
 
 
 class Pipeline:
@@ -53,6 +59,8 @@ class Pipeline:
     def adopt(self, settings: InferenceSettings) -> None:
         """Take over changed live settings between two frames."""
         self._settings = settings
+        for person in self._people.values():
+            person.face = None  # measured by other switches
         self._gate.threshold_levels = settings.motion_threshold
         self.finder.adopt(settings)
 
@@ -109,9 +117,33 @@ class Pipeline:
     def _face(self, found: FoundFace, at: float) -> Face:
         person = self._people.get(found.track)
         if person is None:
-            person = self._people[found.track] = _Person(at)
-        elapsed, person.seen_at = max(0.0, at - person.seen_at), at
-        box = Box(*(value for value in found.box))
+            person = self._people[found.track] = _Person(at, measured_at=at)
+        person.seen_at = at
+        if person.face is not None and self._still_holds(person, found, at):
+            return person.face
+        person.face, person.face_of = self._measured(person, found, at), found
+        person.measured_at = at
+        return person.face
+
+    def _still_holds(self, person: _Person, found: FoundFace, at: float) -> bool:
+        """The finder confirmed everything by the still picture, and what is shown has come to rest."""
+        before = person.face_of
+        if (
+            before is None
+            or found.mesh is None
+            or found.mesh is not before.mesh
+            or found.right_eye is not before.right_eye
+            or found.left_eye is not before.left_eye
+            or not 0 <= at - person.measured_at < _RENEW_SECONDS
+        ):
+            return False
+        return (person.yaw is None or abs(person.yaw.value - person.gaze[0]) < _RESTING_DEGREES) and (
+            person.pitch is None or abs(person.pitch.value - person.gaze[1]) < _RESTING_DEGREES
+        )
+
+    def _measured(self, person: _Person, found: FoundFace, at: float) -> Face:
+        elapsed = max(0.0, at - person.measured_at)
+        box = found.box
         score = round(found.score, 4)
         if found.mesh is None:
             return Face(found.track, box, score)
@@ -137,6 +169,7 @@ class Pipeline:
             gaze_pitch_degrees(right.offset_y, opened.right, pose.pitch_degrees, pose.yaw_degrees),
         )
         yaw, pitch = _weighed(yaws, seen), _weighed(pitches, seen)
+        person.gaze = (yaw, pitch)
         person.yaw = person.yaw.step(yaw, at) if person.yaw else OneEuro(yaw, 0.0, at)
         person.pitch = person.pitch.step(pitch, at) if person.pitch else OneEuro(pitch, 0.0, at)
         return Face(
