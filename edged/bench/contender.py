@@ -16,7 +16,7 @@ import mmap
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 if __name__ == "__main__" and not __package__:
@@ -38,8 +38,11 @@ class Contender(Protocol):
 
     def look(self, image: Image, at_ms: float) -> bool: ...
 
-    def calls(self) -> list[int]:
+    def calls(self) -> tuple[int, ...]:
         """How often each network was asked so far, where that can be known."""
+
+    def expect(self, task: dict[str, Any]) -> None:
+        """What the next pictures bring besides themselves."""
 
 
 class EdgedContender:
@@ -66,8 +69,11 @@ class EdgedContender:
             self._pipeline.analyse(image, self._stamp(self._frame, self._frame, 0, 0, at_ms, width, height)).faces
         )
 
-    def calls(self) -> list[int]:
-        return list(self._pipeline.finder.invocations().values())
+    def calls(self) -> tuple[int, ...]:
+        return tuple(self._pipeline.finder.invocations().values())
+
+    def expect(self, task: dict[str, Any]) -> None:
+        pass
 
     def names(self) -> list[str]:
         """Which networks `calls` counts."""
@@ -82,16 +88,58 @@ class MediaPipeContender:
         import mediapipe
 
         cv2.setNumThreads(1)
-        self._rgb = lambda image: cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-        self._mesh = mediapipe.solutions.face_mesh.FaceMesh(
+        self._cv2 = cv2
+        self._mesh: Any = mediapipe.solutions.face_mesh.FaceMesh(
             static_image_mode=False, max_num_faces=1, refine_landmarks=True
         )
 
     def look(self, image: Image, at_ms: float) -> bool:
-        return self._mesh.process(self._rgb(image)).multi_face_landmarks is not None
+        return self._mesh.process(self._cv2.cvtColor(image, self._cv2.COLOR_BGR2RGB)).multi_face_landmarks is not None
 
-    def calls(self) -> list[int]:
-        return []
+    def calls(self) -> tuple[int, ...]:
+        return ()
+
+    def expect(self, task: dict[str, Any]) -> None:
+        pass
+
+
+class BareContender:
+    """Asks the networks in the order in which edged did, picture for picture, and does nothing else.
+
+    The pictures arrive as they do for the others, since they displace what the processor's caches hold. The networks
+    run on noise, which takes as long.
+    """
+
+    def __init__(self, settings_json: str, names: list[str]) -> None:
+        from edged.inference.litert import Network
+        from edged.inference.models import ModelStore, default_directory
+        from edged.settings import Settings
+
+        settings = Settings.model_validate_json(settings_json)
+        store = ModelStore(default_directory(settings.models))
+        inference = settings.inference
+        noise = np.random.default_rng(1)
+        self._networks = []
+        for name in names:
+            network = Network(
+                store.path(name), threads=inference.threads, delegate=inference.delegate,
+                delegate_options=inference.delegate_options,
+            )  # fmt: skip
+            network.input[:] = noise.random(network.input.shape, np.float32)
+            self._networks.append(network)
+        self._order: Iterator[list[Callable[[], None]]] = iter(())
+
+    def expect(self, task: dict[str, Any]) -> None:
+        bare = [network.bare_invoke for network in self._networks]
+        self._order = iter([[bare[network] for network in calls] for calls in task["calls"]])
+
+    def look(self, image: Image, at_ms: float) -> bool:
+        for invoke in next(self._order):
+            invoke()
+        return False
+
+    def calls(self) -> tuple[int, ...]:
+        return ()
 
 
 def serve(contender: Contender, frames_fd: int, answer: Callable[[dict[str, Any]], None]) -> None:
@@ -109,58 +157,35 @@ def serve(contender: Contender, frames_fd: int, answer: Callable[[dict[str, Any]
         flags = mmap.MAP_SHARED | _MAP_POPULATE
         with mmap.mmap(frames_fd, size * count, flags=flags, prot=mmap.PROT_READ) as memory:
             pictures = np.frombuffer(memory, np.uint8).reshape(count, height, width, 3)
+            contender.expect(task)
             answer(_measure(contender, pictures, task["at_ms"], buffer))
             del pictures
 
 
 def _measure(contender: Contender, pictures: Image, times_ms: list[float], buffer: Image) -> dict[str, Any]:
+    """calls: for each picture the networks that were asked, in the order of the graph."""
     faces, aside, wall = 0, 0, 0
-    calls: list[int] = []
+    calls: list[list[int]] = []
     before = contender.calls()
     # The whole process's time less our own bookkeeping: threads of a library that work on after it has answered count.
     cpu = time.process_time_ns()
-    for picture, at_ms in zip(pictures, times_ms):
+    for number, at_ms in enumerate(times_ms):
         began = time.thread_time_ns()
-        np.copyto(buffer, picture)
+        np.copyto(buffer, pictures[number])
         start_wall = time.perf_counter_ns()
         aside += time.thread_time_ns() - began
         faces += contender.look(buffer, at_ms)
         began = time.thread_time_ns()
         wall += time.perf_counter_ns() - start_wall
         after = contender.calls()
-        for network, (old, new) in enumerate(zip(before, after)):
-            calls += [network] * (new - old)
-        before = after
+        if after != before:
+            calls.append([network for network, count in enumerate(after) for _ in range(count - before[network])])
+            before = after
+        else:
+            calls.append([])
         aside += time.thread_time_ns() - began
     cpu = time.process_time_ns() - cpu - aside
     return {"cpu_ns": cpu, "wall_ns": wall, "faces": faces, "calls": calls}
-
-
-def serve_bare(settings_json: str, names: list[str], answer: Callable[[dict[str, Any]], None]) -> None:
-    """Ask the networks in the order in which edged did, and do nothing else. Networks run on noise, which costs alike."""
-    from edged.inference.litert import Network
-    from edged.inference.models import ModelStore, default_directory
-    from edged.settings import Settings
-
-    settings = Settings.model_validate_json(settings_json)
-    store = ModelStore(default_directory(settings.models))
-    inference = settings.inference
-    noise = np.random.default_rng(1)
-    invokes = []
-    for name in names:
-        network = Network(
-            store.path(name), threads=inference.threads, delegate=inference.delegate,
-            delegate_options=inference.delegate_options,
-        )  # fmt: skip
-        network.input[:] = noise.random(network.input.shape, np.float32)
-        invokes.append(network.bare_invoke)
-    answer({})
-    for line in sys.stdin:
-        order = [invokes[network] for network in json.loads(line)["calls"]]
-        cpu = time.process_time_ns()
-        for invoke in order:
-            invoke()
-        answer({"cpu_ns": time.process_time_ns() - cpu})
 
 
 def serve_decoded(settings_json: str, frames_fd: int, answer: Callable[[dict[str, Any]], None]) -> None:
@@ -218,7 +243,9 @@ def _play(role: str, frames_fd: int, needs: dict[str, Any], answer: Callable[[di
     if role == "decode":
         serve_decoded(needs["settings"], frames_fd, answer)
     elif role == "bare":
-        serve_bare(needs["settings"], needs["names"], answer)
+        bare = BareContender(needs["settings"], needs["names"])
+        answer({})
+        serve(bare, frames_fd, answer)
     elif role == "edged":
         edged = EdgedContender(needs["settings"])
         answer({"names": edged.names()})

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -139,10 +139,7 @@ class PipelineBench:
         contenders = [_EDGED, *([_MEDIAPIPE] if self._mediapipe_python else [])]
         self._memory = os.memfd_create("edged-bench-frames")
         try:
-            done = []
-            for number in range(rounds):
-                told(f"round {number + 1} of {rounds}")
-                done.append(self._round(contenders, lambda text, n=number: told(f"round {n + 1} of {rounds}, {text}")))
+            done = [self._round(contenders, told, f"round {one} of {rounds}") for one in range(1, rounds + 1)]
             told("memory")
             pss = {name: self._pss_bytes(name) for name in contenders}
         finally:
@@ -153,7 +150,7 @@ class PipelineBench:
         python = self._mediapipe_python if role == _MEDIAPIPE else sys.executable
         return _Player(role, self._memory, {"settings": self._settings_json, **needs}, python)
 
-    def _pieces(self) -> Iterator[dict[str, Any]]:
+    def _pieces(self) -> Generator[dict[str, Any], None, None]:
         """The clip, piece by piece, in the memory file."""
         with contextlib.closing(self._player("decode")) as decoder:
             begin_ms: float | None = None
@@ -171,7 +168,8 @@ class PipelineBench:
                     return
                 left = None if left is None else left - room
 
-    def _round(self, contenders: list[str], told: Callable[[str], None]) -> _Round:
+    def _round(self, contenders: list[str], told: Callable[[str], None], title: str) -> _Round:
+        told(title)
         result = _Round(figures={name: _Figures() for name in (*contenders, _BARE)})
         with contextlib.ExitStack() as stack:
             players = {name: self._start(stack, name) for name in contenders}
@@ -188,10 +186,10 @@ class PipelineBench:
                     answer = players[name].ask(piece)
                     result.figures[name].add(answer)
                     if name == _EDGED:
-                        result.figures[_BARE].add(bare.ask({"calls": answer["calls"]}))
-                        result.calls.update(names[network] for network in answer["calls"])
+                        result.figures[_BARE].add(bare.ask({**piece, "calls": answer["calls"]}))
+                        result.calls.update(names[network] for calls in answer["calls"] for network in calls)
                 result.frames += len(piece["at_ms"])
-                told(f"{result.frames} frames")
+                told(f"{title}, {result.frames} frames")
         if not result.frames:
             raise SourceUnavailable(self.clip, "has no frame to measure with")
         return result
@@ -215,7 +213,7 @@ def _warm_up(piece: dict[str, Any], players: list[_Player], bare: _Player, netwo
     times = piece["at_ms"][:WARM_UP_FRAMES]
     for player in players:
         player.ask({**piece, "at_ms": times})
-    bare.ask({"calls": [*range(networks)] * WARM_UP_FRAMES})
+    bare.ask({**piece, "at_ms": times, "calls": [[*range(networks)]] * len(times)})
     step_ms = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 40.0
     return float(times[-1] - times[0] + step_ms)
 
