@@ -77,15 +77,20 @@ class TrackIds:
 
     def match(self, boxes: Iterable[Box], at_seconds: float) -> list[int]:
         """Ids for all faces of a frame at once, for finders that keep none themselves."""
-        taken: list[int] = []
-        for box in boxes:
-            best, best_overlap = 0, SAME_OVERLAP
-            for track, seen in self._tracks.items():
-                if track not in taken and (shared := overlap(seen.box, box)) > best_overlap:
-                    best, best_overlap = track, shared
-            if best:
-                self.keep(best, box, at_seconds)
-            else:
-                best = self.identify(box, at_seconds, taken)
-            taken.append(best)
-        return taken
+        found = list(boxes)
+        pairs = [
+            (shared, index, track)
+            for index, box in enumerate(found)
+            for track, seen in self._tracks.items()
+            if (shared := overlap(seen.box, box)) > SAME_OVERLAP
+        ]
+        # The best pairs first: a face must not take the track that fits another one better.
+        ids: dict[int, int] = {}
+        for _, index, track in sorted(pairs, reverse=True):
+            if index not in ids and track not in ids.values():
+                ids[index] = track
+                self.keep(track, found[index], at_seconds)
+        for index, box in enumerate(found):
+            if index not in ids:
+                ids[index] = self.identify(box, at_seconds, list(ids.values()))
+        return [ids[index] for index in range(len(found))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 
@@ -145,7 +146,7 @@ def test_a_board_that_is_too_slow_lowers_its_rate_smoothly() -> None:
     assert intervals[-1] == pytest.approx(0.050 / 0.5, rel=0.05)
     asked = [one for one in intervals if one]
     assert asked == sorted(asked)
-    assert all(after - before < 0.02 for before, after in zip(asked, asked[1:], strict=False))
+    assert all(after - before < 0.02 for before, after in itertools.pairwise(asked))
 
 
 def test_a_board_that_has_time_again_takes_every_frame_again() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,15 +23,17 @@ def contour(width: float = 40.0, opening: float = 0.3, x: float = 100.0, y: floa
     along = np.linspace(-0.5, 0.5, 9)
     bulge = np.cos(along * math.pi)
     half = opening / 2 / bulge[2:7].mean()
-    points = np.zeros((71, 2))
+    points: NDArray[Any] = np.zeros((71, 2))
     points[:9] = np.stack([along, half * bulge], axis=1)
     points[9:16] = np.stack([along[1:8], -half * bulge[1:8]], axis=1)
-    return turned(points * width, angle) + np.array([x, y], np.float32)
+    placed: Points = turned(points * width, angle) + np.array([x, y], np.float32)
+    return placed
 
 
 def turned(points: NDArray[np.float64], angle: float) -> Points:
     matrix = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
-    return (points @ matrix).astype(np.float32)
+    found: Points = (points @ matrix).astype(np.float32)
+    return found
 
 
 def iris(x: float, y: float) -> Points:

@@ -18,12 +18,14 @@ def room(seed: int = 1, brightness: float = 90.0, height: int = 480, width: int 
     noise = np.random.default_rng(seed)
     coarse = noise.normal(0, 40, (6, 8)).astype(np.float32)
     grey = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC) + brightness
-    return np.repeat(np.clip(grey, 0, 255).astype(np.uint8)[:, :, None], 3, axis=2)
+    levels: Image = np.clip(grey, 0, 255).astype(np.uint8)
+    return cv2.merge([levels] * 3)  # type: ignore[return-value]
 
 
 def noisy(image: Image, levels: float, seed: int) -> Image:
     noise = np.random.default_rng(seed).normal(0, levels, image.shape)
-    return np.clip(image + noise, 0, 255).astype(np.uint8)
+    found: Image = np.clip(image + noise, 0, 255).astype(np.uint8)
+    return found
 
 
 def lit(image: Image, gain: float, offset: float = 0.0) -> Image:
