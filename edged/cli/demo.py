@@ -93,7 +93,7 @@ class _EventPrinter:
 
 
 def _conclude(report: dict[str, Any]) -> None:
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     truth, latency = report["truth"], report["latency_ms"]["capture_to_subscriber"]
     console.print(
         f"{report['frames']} frames at {report['fps']:.1f} a second; of what the sitter did {truth['matched']} matched, "
