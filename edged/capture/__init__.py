@@ -7,3 +7,5 @@ import os
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "1")
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "8")
+# Cameras with "smart" codecs send a whole picture every ten seconds only; OpenCV's patience ends after 64 others.
+os.environ.setdefault("OPENCV_FFMPEG_DECODE_ATTEMPTS", "1024")

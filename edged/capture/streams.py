@@ -21,7 +21,6 @@ log = logging.getLogger(__name__)
 OPEN_SECONDS = 10.0
 # A stream this far behind its best is caught up with by throwing pictures away.
 _LAG_SECONDS = 0.3
-_MOST_SKIPPED = 120
 
 
 class StreamSource:
@@ -39,6 +38,7 @@ class StreamSource:
         self._video: cv2.VideoCapture | None = None
         self._frame = -1
         self._best_lag_seconds: float | None = None
+        self._silent_until, self._silent_seconds = float("-inf"), 0.0
         self.description = f"stream {self._shown}"
         self.frames_per_second: float | None = None
         self.frame_count: int | None = None
@@ -48,6 +48,7 @@ class StreamSource:
         self._video = self._open_video()
         self._frame = -1
         self._best_lag_seconds = None
+        self._silent_until = float("-inf")
         rate = self._video.get(cv2.CAP_PROP_FPS)
         self.frames_per_second = rate if 0.1 < rate < 1000 else None
         width = round(self._video.get(cv2.CAP_PROP_FRAME_WIDTH))
@@ -83,32 +84,34 @@ class StreamSource:
         video = self._video
         if video is None:
             raise SourceUnavailable(self._shown, "is not open")
-        for _ in range(_MOST_SKIPPED):
-            asked = time.monotonic()
-            if not video.grab():
-                self._raise_lost(time.monotonic() - asked)
-            self._frame += 1
+        while True:
+            self._grab(video)
             captured_ns, wall_ns = time.monotonic_ns(), time.time_ns()
             if self._lags(video, captured_ns / 1e9) or not self._thinning.wanted(captured_ns / 1e9):
                 self._wait(0.0)
                 continue
             kept, image = video.retrieve()
-            if kept:
-                return Captured(
-                    self._shaper.shape(image),  # type: ignore[arg-type]
-                    self._frame,
-                    captured_ns / 1e6,
-                    captured_ns,
-                    wall_ns,
-                )
-        raise SourceUnavailable(
-            self._shown, f"none of {_MOST_SKIPPED} pictures could be used", "is the stream damaged?"
-        )
+            if not kept:
+                raise SourceUnavailable(self._shown, "sends pictures that cannot be decoded", "is the stream damaged?")
+            shaped = self._shaper.shape(image)  # type: ignore[arg-type]
+            return Captured(shaped, self._frame, captured_ns / 1e6, captured_ns, wall_ns)
 
-    def _raise_lost(self, seconds: float) -> None:
-        if seconds >= 0.9 * self._settings.frozen_seconds:
-            raise SourceUnavailable(self._shown, f"no picture for {seconds:.1f} s", "is the camera's network well?")
-        raise SourceUnavailable(self._shown, "the stream ended", "is the camera on?")
+    def _grab(self, video: cv2.VideoCapture) -> None:
+        """Take in the next picture, or say why there is none."""
+        asked = time.monotonic()
+        grabbed = video.grab()
+        now = time.monotonic()
+        if now - asked >= 0.8 * self._settings.frozen_seconds:
+            # Cut off by the time limit; the decoder may still have had pictures to give before it fails.
+            self._silent_until, self._silent_seconds = now, now - asked
+        if grabbed:
+            self._frame += 1
+            return
+        if now - self._silent_until < 1.0:
+            reason, cure = f"no picture for {self._silent_seconds:.1f} s", "is the camera's network well?"
+        else:
+            reason, cure = "the stream ended", "is the camera on?"
+        raise SourceUnavailable(self._shown, reason, cure)
 
     def _lags(self, video: cv2.VideoCapture, now: float) -> bool:
         """Whether this picture waited in a buffer: its stream time fell behind our clock since the best one."""

@@ -248,7 +248,7 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
 def test_what_is_not_toml_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "wrong.toml"
     path.write_text("[sitter\n")
-    with pytest.raises(SettingsError, match="wrong.toml"):
+    with pytest.raises(SettingsError, match=r"wrong\.toml"):
         load(path)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import signal
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -127,3 +130,50 @@ def test_a_gstreamer_pipeline_runs_or_says_what_to_install() -> None:
 def test_an_empty_pipeline_is_refused() -> None:
     with pytest.raises(SourceUnsupported, match="names no pipeline"):
         open_source(settings("gstreamer:")).open()
+
+
+@pytest.fixture
+def broadcast() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A live stream of 25 pictures a second from ffmpeg's own test generator."""
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("ffmpeg is not installed")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"udp://127.0.0.1:{probe.getsockname()[1]}"
+    command = [
+        "ffmpeg",
+        "-v",
+        "quiet",
+        "-re",
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc=size=320x240:rate=25",
+        "-c:v",
+        "mpeg2video",
+    ]
+    sender = subprocess.Popen([*command, "-g", "10", "-f", "mpegts", address])
+    yield address, sender
+    sender.kill()
+    sender.wait()
+
+
+def test_a_live_stream_stays_live_however_slowly_it_is_read(broadcast: tuple[str, subprocess.Popen[bytes]]) -> None:
+    address, sender = broadcast
+    waits: list[float] = []
+    source = open_source(settings(address, frozen_seconds=0.6), waits.append)
+    source.open()
+    assert source.description == f"stream {address} 320x240 at 25 fps, analysed as 320x240"
+    before = read_all(source, 20)[-1]
+    time.sleep(1.2)
+    after = source.read()
+    assert after is not None
+    assert after.frame - before.frame > 12  # what waited meanwhile was left out
+    source.set_interval(0.2)
+    thinned = read_all(source, 4)
+    assert thinned[-1].frame - thinned[0].frame >= 12
+    assert waits
+    sender.send_signal(signal.SIGSTOP)
+    with pytest.raises(SourceUnavailable, match=r"no picture for 0\.\d s"):
+        read_all(source)
+    source.close()
