@@ -48,16 +48,29 @@ class Analysis:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.pipeline = Pipeline(settings.inference, ModelStore(default_directory(settings.models)))
+        store = ModelStore(default_directory(settings.models))
+        self.pipeline = Pipeline(settings.inference, store)
+        report = self.pipeline.report()
+        if not report.stages:
+            # The daemon tells its health of this and waits; here nothing could ever come out.
+            for name in report.missing_models:
+                store.path(name)
         self.source = open_source(settings.capture)
         self.source.open()
 
-    def steps(self) -> Iterator[Step]:
-        """Every frame until the source ends; pending blinks come with a last step that repeats the last frame."""
+    def steps(self, seconds: float | None = None) -> Iterator[Step]:
+        """Every frame until the source ends, or has shown so much of itself.
+
+        Pending blinks come with a last step that repeats the last frame.
+        """
+        begin_ms: float | None = None
         state = judge.begin()
         last: Observation | None = None
         sequence = 0
         while (captured := self.source.read()) is not None:
+            begin_ms = captured.at_ms if begin_ms is None else begin_ms
+            if seconds is not None and captured.at_ms - begin_ms > seconds * 1000:
+                break
             sequence += 1
             height, width = captured.image.shape[:2]
             stamp = FrameStamp(

@@ -61,8 +61,8 @@ def watch(
     with contextlib.ExitStack() as stack:
         stack.callback(analysis.close)
         for warning in (*analysis.pipeline.report().warnings, *_missing(analysis)):
-            console.print(f"[yellow]edged:[/] {warning}", highlight=False)
-        steps = _limited(analysis.steps(), seconds)
+            console.print(f"[yellow]edged:[/] {warning}", highlight=False, soft_wrap=True)
+        steps = analysis.steps(seconds)
         if observations_file is not None:
             steps = _recording(steps, observations_file, stack)
         if annotate is not None:
@@ -79,15 +79,6 @@ def watch(
 def _missing(analysis: Analysis) -> list[str]:
     missing = analysis.pipeline.report().missing_models
     return [f"model {name} is missing, its stage is off (cure: edged models pull)" for name in missing]
-
-
-def _limited(steps: Iterator[Step], seconds: float | None) -> Iterator[Step]:
-    first: float | None = None
-    for step in steps:
-        first = step.observation.at_ms if first is None else first
-        if seconds is not None and step.observation.at_ms - first > seconds * 1000:
-            return
-        yield step
 
 
 def _recording(steps: Iterator[Step], path: Path, stack: contextlib.ExitStack) -> Iterator[Step]:
