@@ -6,7 +6,9 @@ network. Its lid points are laid out as that network's contour is, so that openn
 
 from __future__ import annotations
 
+import os
 import time
+import warnings
 from typing import Any
 
 import cv2
@@ -34,6 +36,9 @@ _LEFT_IRIS = slice(473, 478)
 
 
 def _import_library() -> Any:
+    # It tells standard error what it loads; warnings and errors still come through.
+    os.environ.setdefault("GLOG_minloglevel", "1")
+    warnings.filterwarnings("ignore", message="SymbolDatabase.GetPrototype", category=UserWarning)
     try:
         import mediapipe
     except ImportError as error:
