@@ -29,7 +29,8 @@ def noisy(image: Image, levels: float, seed: int) -> Image:
 
 
 def lit(image: Image, gain: float, offset: float = 0.0) -> Image:
-    return np.clip(image * gain + offset, 0, 255).astype(np.uint8)
+    found: Image = np.clip(image * gain + offset, 0, 255).astype(np.uint8)
+    return found
 
 
 def with_person(image: Image, x: int, width: int = 80, height: int = 200, brightness: int = 160) -> Image:
