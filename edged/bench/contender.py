@@ -59,7 +59,10 @@ class EdgedContender:
         cv2.setNumThreads(1)  # as the inference process does
         settings = Settings.model_validate_json(settings_json)
         self._stamp = FrameStamp
-        self._pipeline = Pipeline(settings.inference, ModelStore(default_directory(settings.models)))
+        store = ModelStore(default_directory(settings.models))
+        self._pipeline = Pipeline(settings.inference, store)
+        for name in self._pipeline.finder.missing_models:
+            store.path(name)  # says what is wrong with it
         self._frame = 0
 
     def look(self, image: Image, at_ms: float) -> bool:
@@ -236,7 +239,7 @@ def main() -> None:
     except Exception as error:
         if type(error).__module__ != "edged.errors":
             raise
-        answer({"problem": str(error)})
+        answer({"problem": str(error), "kind": type(error).__name__})
 
 
 def _play(role: str, frames_fd: int, needs: dict[str, Any], answer: Callable[[dict[str, Any]], None]) -> None:

@@ -23,6 +23,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from edged import errors
 from edged.errors import EdgedError, RuntimeMissing, SourceUnavailable
 from edged.settings import Settings
 
@@ -63,11 +64,14 @@ class _Player:
         if python != sys.executable:
             program = [str(Path(__file__).with_name("contender.py"))]
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
-        # Not the user's PYTHONPATH but ours: edged may run from a checkout.
-        self._process = subprocess.Popen(
-            [python, *program, role, str(frames_fd)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._words, pass_fds=[frames_fd], text=True,
-        )  # fmt: skip
+        try:
+            self._process = subprocess.Popen(
+                [python, *program, role, str(frames_fd)],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._words, pass_fds=[frames_fd], text=True,
+            )  # fmt: skip
+        except OSError as error:
+            self._words.close()
+            raise RuntimeMissing(f"{python} cannot be started: {error.strerror} (check --mediapipe-python)") from None
         try:
             self.greeting = self.ask(needs)
         except BaseException:
@@ -84,12 +88,14 @@ class _Player:
             self._process.stdin.flush()
             line = self._process.stdout.readline()
         if not line:
-            raise EdgedError(f"{self._role}: its process ended: {self._last_words()}")
+            kind = RuntimeMissing if self._role == _MEDIAPIPE else EdgedError
+            raise kind(f"{self._role}: its process ended: {self._last_words()}")
         answer: dict[str, Any] = json.loads(line)
         if problem := answer.get("problem"):
             if self._role == _MEDIAPIPE:
-                raise RuntimeMissing(f"mediapipe: {problem} (cure: leave out --mediapipe-python, or install it there)")
-            raise SourceUnavailable(self._role, problem) if self._role == "decode" else EdgedError(problem)
+                raise RuntimeMissing(f"{problem} (cure: leave out --mediapipe-python, or install mediapipe there)")
+            kind = getattr(errors, answer.get("kind", ""), EdgedError)
+            raise _as_told(kind, problem)
         return answer
 
     def close(self) -> None:
@@ -109,6 +115,13 @@ class _Player:
         self._words.seek(0)
         lines = self._words.read().decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else "it said nothing"
+
+
+def _as_told(kind: type[EdgedError], sentence: str) -> EdgedError:
+    """The error of another process again: its class decides the exit status, its sentence says it all."""
+    error = kind.__new__(kind)
+    Exception.__init__(error, sentence)
+    return error
 
 
 class PipelineBench:
