@@ -282,3 +282,13 @@ def test_a_pause_in_the_middle_of_a_closure_ends_it_unsaid() -> None:
     assert told.gestures == []
     told = judge(Scene().show(1.0).show(0.1, openness=0.05).pause(10.0).show(0.1, openness=0.05).show(1.0))
     assert all(one.duration_ms < 1000 for one in told.of(Blink))
+
+
+def test_where_a_closure_begins_and_ends_is_a_setting() -> None:
+    """Durations run from where the lids sink below it to where they rise above it."""
+    scene = Scene(60).show(1.0).blink(0.5, 0.0).show(1.0)
+    narrow = only(judge(scene).of(Blink))
+    wide = only(judge(scene, settings("blink", close_openness=0.68)).of(Blink))
+    assert narrow.duration_ms == pytest.approx(250, abs=5)
+    assert wide.duration_ms == pytest.approx(340, abs=5)
+    assert wide.first_frame < narrow.first_frame
