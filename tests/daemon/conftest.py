@@ -69,6 +69,10 @@ class Theatre:
         )
         self._listener.start()
 
+    def listening(self) -> bool:
+        """The broker has let the listener in."""
+        return self._listener is not None and self._listener.connected
+
     def ask(self, command: str, payload: bytes = b"") -> None:
         assert self._listener is not None
         self._listener.publish(f"{PREFIX}command/{command}", payload)

@@ -156,14 +156,18 @@ def test_a_source_that_ends_ends_the_daemon(theatre: Theatre) -> None:
 
 def test_a_broker_that_comes_later(stage: Theatre) -> None:
     stage.broker.kill()
-    stage.start()
+    daemon = stage.start()
     deadline = time.monotonic() + 20
     while "no MQTT" not in stage.log():
         assert time.monotonic() < deadline
         time.sleep(0.05)
     stage.pull("faces", "1")
     time.sleep(0.5)
+    # Held until we listen: with the broker's memory gone, who connects first could be the daemon.
+    daemon.send_signal(signal.SIGSTOP)
     stage.broker.start()
+    stage.until(stage.listening)
+    daemon.send_signal(signal.SIGCONT)
     stage.wait_for("ok")
     stage.until(lambda: (stage.last("state/presence") or {}).get("someone"))
     stage.until(lambda: stage.last("event/presence"))  # it waited in the outbox

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -25,8 +26,12 @@ def run(*options: str, timeout_seconds: float = 120, **environment: str) -> subp
 
 def leftovers() -> list[str]:
     """Our processes that should be gone."""
-    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    return [line for line in listed.splitlines() if line.startswith("edged[sitter]")]
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if (words := file.read_bytes().decode(errors="replace")).startswith("edged[sitter]"):
+                found.append(words)
+    return found
 
 
 @pytest.mark.slow
