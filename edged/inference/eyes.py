@@ -6,7 +6,7 @@ The lids of the 468-point mesh are too coarse for blinks; the iris network's own
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -19,6 +19,7 @@ SIZE = 64
 _MARGIN = 2.3  # the crop's side over the eye's width
 # Of the 71 contour points 0..8 are the lower lid from corner to corner and 9..15 the upper; k faces 8 + k.
 _CORNERS = (0, 8)
+_CONTOUR_POINTS = 71
 _LID_POINTS = 16
 _LOWER = range(2, 7)
 _FACING = 8
@@ -26,8 +27,7 @@ _LIDS = (36, 24)  # width and height, around the middle of the crop
 _BLOCKS = (9, 6)
 
 
-@dataclass(frozen=True)
-class Eye:
+class Eye(NamedTuple):
     """One eye. contour: float32 71 x 2 in frame pixels; iris: 5 x 2, the centre first.
 
     aspect_ratio: mean lid opening over the eye's width, after Soukupova and Cech, "Real-Time Eye Blink Detection
@@ -73,8 +73,9 @@ class EyeReader:
         self.network = network
         self.cutter = Cutter(SIZE)
         contour_first = network.outputs[0].size == 213
-        self._contour = network.outputs[0 if contour_first else 1].reshape(71, 3)
-        self._iris = network.outputs[1 if contour_first else 0].reshape(5, 3)
+        self._contour = network.outputs[0 if contour_first else 1].reshape(_CONTOUR_POINTS, 3)[:, :2]
+        self._iris = network.outputs[1 if contour_first else 0].reshape(5, 3)[:, :2]
+        self._points = np.empty((_CONTOUR_POINTS + 5, 2), np.float32)
 
     def glance(self, square: Square, image: Image) -> Glance:
         """Something to look at the lids and the iris of this eye with; hair and brow are left out."""
@@ -85,10 +86,11 @@ class EyeReader:
         self.cutter.cut(image, square, mirrored=not right)
         self.cutter.fill(self.network.input)
         self.network.run()
-        return measure(
-            to_frame(self._contour[:, :2], square, SIZE, mirrored=not right),
-            to_frame(self._iris[:, :2], square, SIZE, mirrored=not right),
-        )
+        # Both at once: small arrays cost by the call.
+        np.copyto(self._points[:_CONTOUR_POINTS], self._contour)
+        np.copyto(self._points[_CONTOUR_POINTS:], self._iris)
+        points = to_frame(self._points, square, SIZE, mirrored=not right)
+        return measure(points[:_CONTOUR_POINTS], points[_CONTOUR_POINTS:])
 
 
 def blocks(lids: Image) -> Image:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from edged.inference.crops import Image
 from edged.inference.eyes import Eye
@@ -12,8 +11,7 @@ from edged.observations import Box
 from edged.settings import InferenceSettings
 
 
-@dataclass(frozen=True)
-class FoundFace:
+class FoundFace(NamedTuple):
     """One face of one frame. mesh and eyes are None where their stage is off; right and left are the sitter's own."""
 
     track: int
@@ -24,8 +22,7 @@ class FoundFace:
     left_eye: Eye | None = None
 
 
-@dataclass(frozen=True)
-class Scene:
+class Scene(NamedTuple):
     """What the motion gate knows of this frame. at_seconds: stream time."""
 
     at_seconds: float

@@ -8,7 +8,6 @@ the still picture confirms.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import cv2
@@ -143,16 +142,19 @@ class LiteRtFaces:
             self._followed.clear()
         at = scene.at_seconds
         landmarks = self._mesh is not None and self._settings.stages.landmarks
+        started = time.perf_counter_ns()
         if landmarks:
-            self._timed("landmarks", lambda: self._follow(image, at))
+            self._follow(image, at)
+            started = self._timed("landmarks", started)
         else:
             self._followed = [face for face in self._followed if at - face.asked_at < self._settings.search_seconds]
         if self._should_search(scene):
-            self._timed("detection", lambda: self._search(image, at, landmarks))
+            self._search(image, at, landmarks)
+            started = self._timed("detection", started)
         del self._followed[self._settings.max_faces :]
         if landmarks and self._eyes and self._settings.stages.iris:
-            reader = self._eyes
-            self._timed("iris", lambda: self._read_eyes(reader, image))
+            self._read_eyes(self._eyes, image)
+            self._timed("iris", started)
         for face in self._followed:
             self._ids.keep(face.track, face.box, at)
         self._ids.forget(at)
@@ -161,10 +163,11 @@ class LiteRtFaces:
             for face in self._followed
         ]
 
-    def _timed(self, stage: str, work: Callable[[], None]) -> None:
-        start = time.perf_counter_ns()
-        work()
-        self.stage_ms[stage] = round((time.perf_counter_ns() - start) / 1e6, 3)
+    def _timed(self, stage: str, started_ns: int) -> int:
+        """Note how long a stage took; returns the time now."""
+        now = time.perf_counter_ns()
+        self.stage_ms[stage] = round((now - started_ns) / 1e6, 3)
+        return now
 
     def _follow(self, image: Image, at: float) -> None:
         """Ask the mesh about every followed face that may have moved; let go of those that are gone."""

@@ -64,7 +64,8 @@ class MotionGate:
 
     def _measured(self, patches: NDArray[np.float32], before: NDArray[np.float32], elapsed: float) -> float:
         """The median change of a patch by noise: followed at once downwards, and slowly upwards."""
-        steps = np.abs(patches - before).ravel()
-        median = float(np.partition(steps, steps.size // 2)[steps.size // 2])
+        steps = cv2.absdiff(patches, before).ravel()
+        steps.partition(steps.size // 2)
+        median = float(steps[steps.size // 2])
         self._noise += (min(1.0, elapsed / _NOISE_SECONDS) if median > self._noise else 1.0) * (median - self._noise)
         return self._noise
