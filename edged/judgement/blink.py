@@ -30,6 +30,7 @@ _LIFTED_MS = 250.0  # and when they stay there for this long the eyes have not b
 class Closure(msgspec.Struct, frozen=True):
     """Eyes that are shut, or are closing. start_ms: when the lids crossed the threshold, between two frames.
 
+    rose_ms: when they rose above the threshold again, not yet far enough to be over.
     lifted_ms, lifted_frame: when the lids left the depth and the last frame before, while they stay half way.
     spent: what is left of a closure that was told; no blink unless the lids sink deep again.
     """
@@ -40,6 +41,7 @@ class Closure(msgspec.Struct, frozen=True):
     lowest: float
     lowest_eyes: Pair
     deep_since_ms: float | None = None
+    rose_ms: float | None = None
     lifted_ms: float | None = None
     lifted_frame: int = 0
     spent: bool = False
@@ -150,10 +152,14 @@ def _open(
 def _closed(
     settings: BlinkSettings, memory: BlinkMemory, closure: Closure, now: float, eyes: Pair, at_ms: float, frame: int
 ) -> tuple[BlinkMemory, list[Blink]]:
+    rose_ms = None
+    if now >= settings.close_openness and min(eyes) >= _ONE_EYE_SHUT:
+        rose_ms = closure.rose_ms
+        if rose_ms is None:
+            rose_ms = _crossing(memory.at_ms, memory.openness, at_ms, now, settings.close_openness)
     opened = now > settings.open_openness or now > closure.lowest + _REOPENED_RISE
     if opened and min(eyes) > (_ONE_EYE_SHUT if now > settings.open_openness else _ONE_EYE_OPEN):
-        level = min(settings.close_openness, now)
-        end = _crossing(memory.at_ms, memory.openness, at_ms, now, level)
+        end = at_ms if rose_ms is None else rose_ms
         memory = msgspec.structs.replace(memory, closure=None, peak=min(1.0, now))
         return _ended(settings, memory, closure, end)
     told: list[Blink] = []
@@ -164,7 +170,8 @@ def _closed(
     lower = now < closure.lowest
     closure = msgspec.structs.replace(
         closure,
-        last_frame=frame,
+        last_frame=frame if rose_ms is None else closure.last_frame,
+        rose_ms=rose_ms,
         lowest=min(now, closure.lowest),
         lowest_eyes=eyes if lower else closure.lowest_eyes,
     )
