@@ -17,6 +17,7 @@ from edged.settings import BlinkSettings
 MILLISECONDS = 1000.0
 _REOPENED_RISE = 0.45  # risen this far from the lowest point, the eyes have opened even if not all the way
 _FALLEN_AGAIN = 0.15  # after such a rise a new closure begins when they have sunk this far again
+_SINKING_MS = 100.0  # a blink's lids take no longer than this from open to half shut
 _ONE_EYE_SHUT = 0.35  # a single eye below this begins a closure: a wink
 _ONE_EYE_OPEN = 0.55
 _WINK_OTHER_OPEN = 0.62  # the other eye narrows in a wink, but not further than this
@@ -30,12 +31,14 @@ _LIFTED_MS = 250.0  # and when they stay there for this long the eyes have not b
 class Closure(msgspec.Struct, frozen=True):
     """Eyes that are shut, or are closing. start_ms: when the lids crossed the threshold, between two frames.
 
+    sunk_ms: when they left where open eyes are, shortly before.
     rose_ms: when they rose above the threshold again, not yet far enough to be over.
     lifted_ms, lifted_frame: when the lids left the depth and the last frame before, while they stay half way.
     spent: what is left of a closure that was told; no blink unless the lids sink deep again.
     """
 
     start_ms: float
+    sunk_ms: float
     first_frame: int
     last_frame: int
     lowest: float
@@ -60,12 +63,16 @@ class Group(msgspec.Struct, frozen=True):
 
 
 class BlinkMemory(msgspec.Struct, frozen=True):
-    """State of one face's lids. peak: highest openness since the last closure, for those that did not open fully."""
+    """State of one face's lids. peak: highest openness since the last closure, for those that did not open fully.
+
+    sunk_ms: since when they are lower than open eyes are.
+    """
 
     track: int = 0
     at_ms: float = 0.0
     openness: float = 1.0
     peak: float = 1.0
+    sunk_ms: float | None = None
     closure: Closure | None = None
     group: Group | None = None
 
@@ -141,12 +148,19 @@ def _trusted(face: Face) -> Pair | None:
 def _open(
     settings: BlinkSettings, memory: BlinkMemory, now: float, eyes: Pair, at_ms: float, frame: int
 ) -> BlinkMemory:
+    sunk_ms = None
+    if now < settings.open_openness:
+        sunk_ms = memory.sunk_ms
+        if sunk_ms is None:
+            sunk_ms = _crossing(memory.at_ms, memory.openness, at_ms, now, settings.open_openness)
+    memory = msgspec.structs.replace(memory, sunk_ms=sunk_ms)
     limit = min(settings.close_openness, memory.peak - _FALLEN_AGAIN)
     if now >= limit and min(eyes) >= _ONE_EYE_SHUT:
         return msgspec.structs.replace(memory, peak=min(1.0, max(memory.peak, now)))
     start = _crossing(memory.at_ms, memory.openness, at_ms, now, limit)
     deep = start if now < settings.deep_openness else None
-    return msgspec.structs.replace(memory, closure=Closure(start, frame, frame, now, eyes, deep))
+    sunk_ms = start if sunk_ms is None else min(start, max(sunk_ms, start - _SINKING_MS))
+    return msgspec.structs.replace(memory, closure=Closure(start, sunk_ms, frame, frame, now, eyes, deep))
 
 
 def _closed(
@@ -160,7 +174,10 @@ def _closed(
     opened = now > settings.open_openness or now > closure.lowest + _REOPENED_RISE
     if opened and min(eyes) > (_ONE_EYE_SHUT if now > settings.open_openness else _ONE_EYE_OPEN):
         end = at_ms if rose_ms is None else rose_ms
-        memory = msgspec.structs.replace(memory, closure=None, peak=min(1.0, now))
+        opened_ms = _crossing(memory.at_ms, memory.openness, at_ms, now, min(settings.open_openness, now))
+        memory = msgspec.structs.replace(memory, closure=None, peak=min(1.0, now), sunk_ms=None)
+        if opened_ms - closure.sunk_ms < settings.minimum_seconds * MILLISECONDS:
+            return memory, []
         return _ended(settings, memory, closure, end)
     told: list[Blink] = []
     if now < settings.deep_openness:
@@ -201,7 +218,7 @@ def _deeper(
         return msgspec.structs.replace(closure, lifted_ms=None)
     if closure.spent or at_ms - closure.start_ms > settings.shallow_seconds * MILLISECONDS:
         start = _crossing(memory.at_ms, memory.openness, at_ms, now, settings.deep_openness)
-        return Closure(start, frame, frame, now, eyes, start)
+        return Closure(start, start, frame, frame, now, eyes, start)
     return msgspec.structs.replace(closure, deep_since_ms=at_ms)
 
 
@@ -216,7 +233,8 @@ def _half_way(
         return memory, closure, []
     over = msgspec.structs.replace(closure, last_frame=closure.lifted_frame)
     memory, told = _ended(settings, memory, over, closure.lifted_ms)
-    rest = Closure(closure.lifted_ms, closure.lifted_frame, closure.last_frame, now, eyes, spent=True)
+    lifted_ms = closure.lifted_ms
+    rest = Closure(lifted_ms, lifted_ms, closure.lifted_frame, closure.last_frame, now, eyes, spent=True)
     return memory, rest, told
 
 
@@ -225,7 +243,7 @@ def _ended(
 ) -> tuple[BlinkMemory, list[Blink]]:
     """A closure is over: what was it?"""
     duration = end_ms - closure.start_ms
-    if closure.long_told or closure.spent or duration < settings.minimum_seconds * MILLISECONDS:
+    if closure.long_told or closure.spent:
         return memory, []
     if wink := _wink(settings, closure):
         told = [] if memory.group is None else [_told(memory.group, memory.track)]

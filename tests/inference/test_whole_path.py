@@ -159,7 +159,8 @@ def test_blinks_of_d18(models_directory: Path) -> None:
     for blink, (begin, end) in zip(blinks, labels.closures, strict=True):
         assert blink.gesture == "single"
         assert touches(blink.first_frame, blink.last_frame, [[begin, end]])
-        assert 50 < blink.duration_ms < 400
+        # The second is shallow and short: about a frame below half open.
+        assert 20 < blink.duration_ms < 400
 
 
 def test_a_look_to_the_side_with_a_still_head(models_directory: Path) -> None:
