@@ -33,6 +33,10 @@ from edged.settings import Settings
 from edged.topics import camera_topic
 
 PROBE_SECONDS = 20.0
+_STUCK_CURES = {
+    "camera": "unplug it and plug it in again",
+    "network": "the board is very slow or busy: try again when it is idle",
+}
 BROKER_SECONDS = 3.0
 # Room for a pull: the wheel, and the models unpacked.
 FREE_BYTES = 100_000_000
@@ -219,7 +223,7 @@ def _probe(name: str, asked: dict[str, Any]) -> dict[str, Any]:
         return {
             "ok": False,
             "what": f"no answer within {PROBE_SECONDS:.0f} s",
-            "cure": "unplug it and plug it in again",
+            "cure": _STUCK_CURES[name],
         }
     lines = done.stdout.strip().splitlines()
     if done.returncode == 0 and lines:

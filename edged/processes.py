@@ -67,6 +67,8 @@ class Patience:
     final: float = 30.0  # pause after a child said that trying again is useless
     well: float = 10.0  # a child that ran this long ran well: its deaths are counted anew
     jitter: float = 0.25
+    guessed: float = 5.0  # budgets from here on are guesses, and grow where they prove wrong
+    doublings: int = 4
 
 
 Cause = Literal["process_died", "process_hung", "process_failed"]
@@ -93,7 +95,8 @@ class Child:
     """What is known of one child. Read it; only the supervisor writes it.
 
     state: `starting` until its first word, then `running`; `waiting` for its next start; `stopped` for good.
-    since: CLOCK_MONOTONIC seconds when that state began. last_loss is kept until it has run well again.
+    since: CLOCK_MONOTONIC seconds when that state began. last_loss is kept until it has run well again. silences: how
+    often in a row it was killed for being silent.
     """
 
     name: str
@@ -104,6 +107,7 @@ class Child:
     pid: int | None = None
     restarts: int = 0
     in_a_row: int = 0
+    silences: int = 0
     last_loss: Loss | None = None
     restart_at: float = 0.0
     doing: str = ""
@@ -186,9 +190,9 @@ class Supervisor:
                 self._hung(each, now)
         elif each.alive and now >= each._heard_at + _STOPPED_SECONDS and _is_stopped(each):
             self._hung(each, now)
-        elif each.last_loss is not None and each.state == "running" and now - each.started_at >= self._patience.well:
+        elif each.last_loss is not None and self._runs_well(each):
             each.last_loss = None
-            each.in_a_row = 0
+            each.in_a_row = each.silences = 0
 
     def send(self, name: str, message: Downward) -> bool:
         """Say something to a child; False if it is not there or does not listen. Never waits."""
@@ -267,7 +271,7 @@ class Supervisor:
         each.pid = process.pid
         each.state = "starting"
         each.since = each.started_at = each._heard_at = now
-        each._budget_seconds = each.spec.startup_seconds
+        each._budget_seconds = self._allowed(each, each.spec.startup_seconds)
         each.doing = ""
         self._selector.register(ours, selectors.EVENT_READ, lambda: self._read(each))
         self._selector.register(each._exit_fd, selectors.EVENT_READ, lambda: self._ended(each))
@@ -311,10 +315,20 @@ class Supervisor:
             each._budget_seconds = each.spec.heartbeat_seconds
         if isinstance(message, Beacon):
             each.doing = message.doing
-            each._budget_seconds = message.budget_seconds
+            each._budget_seconds = self._allowed(each, message.budget_seconds)
         elif isinstance(message, Failed):
             each._failed = message
         self._on_message(each.name, message)
+
+    def _allowed(self, each: Child, budget_seconds: float) -> float:
+        """How long a child may be silent.
+
+        Long budgets, for starting and loading, guess at the speed of a board. Where the guess was wrong, killing the
+        child again after the same time would never let it finish, so each silence doubles them.
+        """
+        if budget_seconds < self._patience.guessed:
+            return budget_seconds
+        return budget_seconds * 2 ** min(each.silences, self._patience.doublings)
 
     def _ended(self, each: Child) -> None:
         """The exit descriptor became readable: the process is a zombie now; read its last words and reap it."""
@@ -354,15 +368,21 @@ class Supervisor:
         self._forget(each)
 
     def _lost(self, each: Child, cause: Cause, reason: str, *, final: bool) -> None:
-        ran_well = time.monotonic() - each.started_at >= self._patience.well
+        ran_well = self._runs_well(each)
         self._forget(each)
         if ran_well:
-            each.in_a_row = 0
+            each.in_a_row = each.silences = 0
+        if cause == "process_hung":
+            each.silences += 1
         if each.retired:
             each.state = "stopped"
             each.since = time.monotonic()
         else:
             self._count_loss(each, cause, reason, final=final)
+
+    def _runs_well(self, each: Child) -> bool:
+        """From its first word to its last: the silence before it is killed is no good running."""
+        return each.state == "running" and each._heard_at - each.since >= self._patience.well
 
     def _count_loss(self, each: Child, cause: Cause, reason: str, *, final: bool) -> None:
         now = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import random
 import selectors
@@ -183,6 +184,15 @@ def test_a_child_that_keeps_dying_backs_off_and_is_forgiven_once_it_runs_well(st
     assert one.last_loss is not None
     play.until(lambda: one.last_loss is None)
     assert (one.in_a_row, one.restarts) == (0, len(play.losses))
+
+
+def test_a_child_on_a_slow_board_gets_more_time_to_load_until_it_can(stage: Setting) -> None:
+    play = stage(dataclasses.replace(QUICK, guessed=0.5), one="slow")
+    one = play.supervisor.children["one"]
+    play.until(lambda: one.doing == "working")
+    assert [loss.cause for loss in play.losses] == ["process_hung", "process_hung"], "0.5 and 1 s were too short"
+    play.until(lambda: one.silences == 0)
+    assert one.last_loss is None
 
 
 def test_a_bug_is_told_in_a_sentence(stage: Setting) -> None:

@@ -51,6 +51,15 @@ def hangs(link: ChildLink, slot: FrameSlot, settings: Settings) -> None:
     time.sleep(60)
 
 
+def slow(link: ChildLink, slot: FrameSlot, settings: Settings) -> None:
+    """Needs three times as long to load as it thinks."""
+    link.beacon("loading", 0.5)
+    time.sleep(1.5)
+    while not link.stopping:
+        link.beacon("working", 1.0)
+        link.wait(0.05)
+
+
 def stubborn(link: ChildLink, slot: FrameSlot, settings: Settings) -> None:
     """Neither hears Stop nor SIGTERM."""
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
