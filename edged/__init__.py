@@ -2,7 +2,8 @@
 
 `ls` draws the data flow: `capture/` fills the frame slot (`frames.py`), `inference/` reads it
 and emits observations (`observations.py`), `judgement/` turns those into events (`events.py`),
-`bus/` publishes them on the topics of `topics.py`. `daemon.py` holds one camera together.
+`bus/` publishes them on the topics of `topics.py`. `daemon/` holds one camera together, `processes/` starts and
+watches its children. `cli/` is what people type; `demo/`, `doctor/` and `bench/` are what some of that needs.
 """
 
 __version__ = "0.1.0"

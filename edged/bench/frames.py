@@ -20,8 +20,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from edged.daemon.vitals import percentile
 from edged.frames import SLOTS, FrameSlot
-from edged.vitals import percentile
 
 SIZES = ((640, 480), (1920, 1080))
 FRAMES_PER_SECOND = 60.0

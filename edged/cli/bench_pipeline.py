@@ -9,9 +9,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from edged import configuration
 from edged.bench.pipeline import PipelineBench
 from edged.cli.options import AsJson, ConfigFile, Set, overrides
+from edged.configuration import loading as configuration
 
 _BAR_WIDTH = 30
 _NAMES = {"edged": "edged", "mediapipe": "MediaPipe FaceMesh", "bare_invokes": "bare networks (limit)"}

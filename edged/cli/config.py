@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from edged.cli.options import AsJson, ConfigFile, Set, overrides
-from edged.configuration import load_with_origins
-from edged.configuration_text import Row, effective, example, schema
-from edged.configuration_words import toml_value
+from edged.configuration.loading import load_with_origins
+from edged.configuration.text import Row, effective, example, schema
+from edged.configuration.words import toml_value
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -11,9 +11,9 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from edged import configuration
 from edged.bus.private_broker import find_mosquitto
 from edged.cli.options import Set, overrides
+from edged.configuration import loading as configuration
 from edged.demo.alone import watch_alone
 from edged.demo.screen import Screen
 from edged.demo.stage import Stage

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.text import Text
 
 from edged.cli.options import AsJson, ConfigFile, Set, overrides
-from edged.configuration import load
-from edged.doctor import Finding, examine
+from edged.configuration.loading import load
+from edged.doctor.examination import Finding, examine
 
 
 def doctor(

@@ -14,10 +14,10 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from edged import configuration
 from edged.bus.message import Message
 from edged.bus.subscriber import Subscriber
 from edged.cli.options import AsJson, ConfigFile, Set, overrides
+from edged.configuration import loading as configuration
 from edged.events import EVENT_KINDS
 from edged.topics import ASPECTS, NAME_PATTERN, camera_topic
 

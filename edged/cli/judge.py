@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from edged import configuration
 from edged.analysis import EventLines, recorded, replay
 from edged.cli.options import ConfigFile, Set, overrides
+from edged.configuration import loading as configuration
 
 
 def judge(

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from edged.cli.options import AsJson, ConfigFile
-from edged.configuration import load
+from edged.configuration.loading import load
 from edged.errors import ModelMissing
 from edged.inference import model_download
 from edged.inference.models import ModelStore, default_directory, needed, registry

@@ -6,9 +6,10 @@ from typing import Annotated, Optional
 
 import typer
 
-from edged import configuration, logs
+from edged import logs
 from edged.cli.options import ConfigFile, Set, overrides
-from edged.daemon import Daemon
+from edged.configuration import loading as configuration
+from edged.daemon.daemon import Daemon
 from edged.settings import Settings
 
 

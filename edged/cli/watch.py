@@ -17,9 +17,10 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from edged import configuration, observations
+from edged import observations
 from edged.analysis import Analysis, EventLines, Step, fast
 from edged.cli.options import ConfigFile, Set, overrides
+from edged.configuration import loading as configuration
 from edged.errors import SourceError
 from edged.observations import Face
 from edged.wording import event_text

@@ -20,10 +20,10 @@ from edged.bus.private_broker import PrivateBroker
 from edged.bus.subscriber import Subscriber
 from edged.capture.sitter import load_script
 from edged.capture.sitter_script import Script
+from edged.daemon.vitals import percentile
 from edged.demo.scoring import Score, Watched, score
 from edged.errors import EdgedError
 from edged.settings import MqttSettings, Settings
-from edged.vitals import percentile
 
 CAMERA = "sitter"
 _STOP_SECONDS = 3.0

@@ -83,7 +83,9 @@ class FaceDetector:
         pixels -= 1
         self.network.run()
         inside = 0 < minimum_score < 1
-        bound = math.log(minimum_score / (1 - minimum_score)) if inside else math.copysign(math.inf, minimum_score - 0.5)
+        bound = (
+            math.log(minimum_score / (1 - minimum_score)) if inside else math.copysign(math.inf, minimum_score - 0.5)
+        )
         chosen = np.flatnonzero(self._scores >= bound)
         if not chosen.size:
             return []

@@ -34,6 +34,8 @@ _FULL_RANGE_SECONDS_OTHERS = 2.0
 _OLDEST_MESH_SECONDS = 0.5  # a still face is measured again this often
 _CALM_MESH_SECONDS = 0.06  # a face that moves gently is measured this often: every second frame at 30 a second
 _FAST_LEVELS = 9.0  # mean change of a face's pixels from which it is measured on every frame
+_SAME_OPENING = 0.1  # an eye whose lids opened or closed by less than this share is as before
+_SAME_OFFSET = 0.02  # and whose iris moved by less than this share of the eye's width: about three degrees
 _ALTERNATE = 1.5  # up to this many times the limit, every second frame is asked
 _BLOCK_LEVELS_PER_LEVEL = 4.0  # one block of an eye may change this much more than `iris_skip_levels`
 _STEADY_SHIFT = 0.015  # a square that moved by less than this share of its side is kept as it was
@@ -46,13 +48,32 @@ _NOWHERE = Box(0, 0, 0, 0)
 
 @dataclass
 class _EyeMemory:
-    """What was last asked about one eye. glance: looks at where the eye is now."""
+    """What was last asked about one eye. glance: looks at where the eye is now; square: where it was last told."""
 
     mesh: Mesh | None = None
     glance: Glance | None = None
     blocks: Image | None = None
     eye: Eye | None = None
+    square: Square | None = None
     skipped: bool = False
+
+    def read(self, reader: EyeReader, image: Image, now: Image, *, right: bool) -> None:
+        """Ask the network. now: the blocks by which the next pictures are judged."""
+        assert self.glance is not None
+        self.square = self.glance.square
+        self.eye = reader.read(image, self.square, right=right)
+        self.blocks = now
+        self.skipped = False
+
+    def skip(self) -> None:
+        """Keep the last answer, where the eye is now."""
+        assert self.glance is not None
+        assert self.eye is not None
+        assert self.square is not None
+        if self.square is not self.glance.square:
+            self.eye = self.eye.moved(self.square, self.glance.square)
+            self.square = self.glance.square
+        self.skipped = True
 
 
 @dataclass
@@ -265,37 +286,54 @@ class LiteRtFaces:
         for face in self._followed:
             if face.mesh is None:
                 continue
-            self._read_eye(reader, image, face.right, face.mesh, right=True)
-            self._read_eye(reader, image, face.left, face.mesh, right=False)
+            due = [
+                (memory, right, now)
+                for memory, right in ((face.right, True), (face.left, False))
+                if (now := self._look_at_eye(reader, image, memory, face.mesh, right=right)) is not None
+            ]
+            # The eyes of one person go together: while the one, asked in turn, says as before, the other may wait.
+            due.sort(key=lambda one: not one[0].skipped)
+            for memory, right, now in due:
+                before = memory.eye
+                memory.read(reader, image, now, right=right)
+                other = due[-1][0]
+                if other is memory or before is None or self._settings.iris_skip_levels <= 0:
+                    continue
+                if other.eye is not None and not other.skipped and _same(before, memory.eye):
+                    other.skip()
+                    break
 
-    def _read_eye(self, reader: EyeReader, image: Image, memory: _EyeMemory, mesh: Mesh, *, right: bool) -> None:
-        before = memory.glance
-        glance = before if before is not None and before.shape == image.shape else None
-        if glance is None or memory.mesh is not mesh:
+    def _look_at_eye(
+        self, reader: EyeReader, image: Image, memory: _EyeMemory, mesh: Mesh, *, right: bool
+    ) -> Image | None:
+        """Find the eye where it is now; returns what is seen there if the network should be asked."""
+        glance = memory.glance
+        if glance is None or glance.shape != image.shape or memory.mesh is not mesh:
             memory.mesh = mesh
             square = _eye_square(mesh, right=right)
-            if glance is None or (square := _steady(glance.square, square)) is not glance.square:
-                glance = reader.glance(square, image)
+            if glance is not None:
+                square = _steady(glance.square, square)
+            if glance is None or glance.shape != image.shape or square is not glance.square:
+                memory.glance = glance = reader.glance(square, image)
         now = blocks(glance.take(image))
-        memory.glance = glance
-        if (
-            before is not None
-            and memory.blocks is not None
-            and memory.eye is not None
-            and not self._eye_is_due(now, memory.blocks, skipped=memory.skipped)
-        ):
-            memory.skipped = True
-            if glance is not before:
-                memory.eye = memory.eye.moved(before.square, glance.square)
-            return
-        memory.skipped = False
-        memory.blocks = now
-        memory.eye = reader.read(image, glance.square, right=right)
+        if memory.blocks is None or self._eye_is_due(now, memory.blocks, skipped=memory.skipped):
+            return now
+        memory.skip()
+        return None
 
     def _eye_is_due(self, now: Image, asked: Image, *, skipped: bool) -> bool:
         """Small changes are noise; from larger ones on every second frame is asked, and every frame when large."""
         limit = self._settings.iris_skip_levels * (1.0 if skipped else _ALTERNATE)
         return limit <= 0 or changed(now, asked, limit, limit * _BLOCK_LEVELS_PER_LEVEL)
+
+
+def _same(before: Eye, now: Eye | None) -> bool:
+    """The same as far as blinks and gaze go."""
+    return now is not None and (
+        abs(now.aspect_ratio - before.aspect_ratio) < _SAME_OPENING * before.aspect_ratio
+        and abs(now.offset_x - before.offset_x) < _SAME_OFFSET
+        and abs(now.offset_y - before.offset_y) < _SAME_OFFSET
+    )
 
 
 def _eye_square(mesh: Mesh, *, right: bool) -> Square:

@@ -49,7 +49,9 @@ class MotionGate:
         elapsed = max(0.0, at_seconds - self._at)
         self._at = at_seconds
         if moves:
-            moves = cv2.norm(patches, reference, cv2.NORM_INF) > _NOISE_MEDIANS * self._measured(patches, before, elapsed)
+            moves = cv2.norm(patches, reference, cv2.NORM_INF) > _NOISE_MEDIANS * self._measured(
+                patches, before, elapsed
+            )
         cv2.accumulateWeighted(patches, reference, min(1.0, elapsed / _ADAPT_SECONDS))
         if not moves or cv2.norm(patches, before, cv2.NORM_L1) < _CUT_LEVELS * patches.size:
             return moves, False

@@ -8,12 +8,12 @@ import time
 import cv2
 import numpy as np
 
-from edged.child import ChildLink
 from edged.frames import FrameSlot
 from edged.inference.models import ModelStore, default_directory
 from edged.inference.pacing import Pacer
 from edged.inference.pipeline import Pipeline
 from edged.messages import InferenceReport, Pause, Resume
+from edged.processes.child import ChildLink
 from edged.settings import Settings
 
 log = logging.getLogger(__name__)

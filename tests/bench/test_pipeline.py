@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from edged import configuration
 from edged.bench.pipeline import PipelineBench
 from edged.cli import bench_pipeline
+from edged.configuration import loading as configuration
 from edged.errors import EdgedError, RuntimeMissing, SourceError
 
 SCRIPT = """

@@ -10,8 +10,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from edged import contract, settings_reference
-from edged.configuration import leaves
+from edged import contract
+from edged.configuration import reference as settings_reference
+from edged.configuration.loading import leaves
 from edged.events import EVENT_KINDS
 from edged.topics import ASPECTS, COMMANDS, TOPICS, camera_topic
 from tests.bus.listening import blink

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from edged.bus.private_broker import PrivateBroker, find_mosquitto
-from edged.configuration import load
-from edged.doctor import Finding, examine
+from edged.configuration.loading import load
+from edged.doctor.examination import Finding, examine
 from edged.errors import BrokerError
 from edged.settings import Settings
 from tests.cli.edged_command import edged
@@ -21,7 +21,7 @@ from tests.cli.edged_command import edged
 @pytest.fixture(autouse=True)
 def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Most of these tests have no broker and need not wait for one."""
-    monkeypatch.setattr("edged.doctor.BROKER_SECONDS", 0.3)
+    monkeypatch.setattr("edged.doctor.examination.BROKER_SECONDS", 0.3)
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_a_camera_driver_that_crashes_is_a_finding(monkeypatch: pytest.MonkeyPat
     crashing = tmp_path / "python"
     crashing.write_text("#!/bin/sh\nkill -SEGV $$\n")
     crashing.chmod(0o755)
-    monkeypatch.setattr("edged.doctor.sys.executable", str(crashing))
+    monkeypatch.setattr("edged.doctor.examination.sys.executable", str(crashing))
     found = findings(load(None, {"mqtt.port": free_port()}, {}))["camera"]
     assert found.what == "crashed with SIGSEGV"
 

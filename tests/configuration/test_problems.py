@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edged.configuration import load
+from edged.configuration.loading import load
 from edged.errors import SettingProblem, SettingsError
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edged.configuration import leaves, load, load_with_origins
-from edged.configuration_text import effective, example, schema
+from edged.configuration.loading import leaves, load, load_with_origins
+from edged.configuration.text import effective, example, schema
 from edged.settings import Settings
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config" / "edged.toml"

@@ -9,9 +9,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from edged import logs
-from edged.daemon import Daemon
+from edged.daemon.daemon import Daemon
 from edged.errors import SettingProblem, SettingsError
-from edged.processes import Patience, ProcessSpec
+from edged.processes.supervisor import Patience, ProcessSpec
 from edged.settings import Settings
 
 

@@ -265,7 +265,7 @@ def test_restarts_leak_no_descriptors(theatre: Theatre) -> None:
 
 def test_the_parent_never_loads_vision_code() -> None:
     script = (
-        "import sys, edged.daemon, edged.cli.run\n"
+        "import sys, edged.daemon.daemon, edged.cli.run\n"
         "found = [m for m in ('cv2', 'numpy', 'ai_edge_litert', 'tflite_runtime', 'mediapipe') if m in sys.modules]\n"
         "sys.exit(', '.join(found) or 0)\n"
     )

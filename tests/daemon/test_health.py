@@ -7,7 +7,7 @@ import dataclasses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edged.health import START_SECONDS, ChildCondition, Condition, Verdict, is_hot, judge_health
+from edged.daemon.health import START_SECONDS, ChildCondition, Condition, Verdict, is_hot, judge_health
 from edged.messages import CaptureReport, InferenceReport
 
 CAPTURE = ChildCondition("capture", running=True)

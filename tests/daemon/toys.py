@@ -11,11 +11,11 @@ import signal
 import time
 from pathlib import Path
 
-from edged.child import ChildLink
 from edged.errors import RuntimeMissing
 from edged.frames import FrameSlot
 from edged.messages import CaptureReport, InferenceReport, Pause, Picture, Resume, TakePicture
 from edged.observations import Box, Face, Observation, Pair
+from edged.processes.child import ChildLink
 from edged.settings import Settings
 
 WIDTH, HEIGHT = 64, 64

@@ -15,9 +15,9 @@ import pytest
 
 from edged.frames import FrameSlot
 from edged.messages import Beacon, CaptureReport, Failed, Pause, Upward
-from edged.processes import PROCESSES, Loss, Patience, ProcessSpec, Supervisor
+from edged.processes.spawning import child_environment
+from edged.processes.supervisor import PROCESSES, Loss, Patience, ProcessSpec, Supervisor
 from edged.settings import MqttSettings, Settings
-from edged.spawning import child_environment
 
 QUICK = Patience(pauses=(0.0, 0.05, 0.1, 0.2), final=0.5, well=1.0, jitter=0.0)
 
@@ -257,7 +257,7 @@ def test_children_die_with_their_parent(tmp_path: Path) -> None:
 
     script = (
         "import selectors, time\n"
-        "from edged.frames import FrameSlot\nfrom edged.processes import *\nfrom edged.settings import Settings\n"
+        "from edged.frames import FrameSlot\nfrom edged.processes.supervisor import *\nfrom edged.settings import Settings\n"
         "selector = selectors.DefaultSelector()\n"
         "s = Supervisor(Settings(), FrameSlot.create(300), selector, on_message=lambda n, m: None,\n"
         "    on_loss=print, table={'one': ProcessSpec('tests.processes.toys:deaf', 10, 60)})\n"

@@ -7,10 +7,10 @@ import signal
 import socket
 import time
 
-from edged.child import ChildLink
 from edged.errors import SourceUnsupported
 from edged.frames import FrameSlot
 from edged.messages import CaptureReport
+from edged.processes.child import ChildLink
 from edged.settings import Settings
 
 

@@ -162,14 +162,12 @@ def test_a_blink_closes_both_eyes_and_a_wink_its_own(see: See) -> None:
 def test_irises_follow_the_look_on_the_right_side(see: See) -> None:
     seen = see(LOOKS)
     yaw = {
-        zone: seen.typical(lambda face: face.gaze_yaw_degrees, looking(zone))
-        for zone in ("left", "at_screen", "right")
+        zone: seen.typical(lambda face: face.gaze_yaw_degrees, looking(zone)) for zone in ("left", "at_screen", "right")
     }
     assert yaw["left"] - yaw["at_screen"] > 12
     assert yaw["at_screen"] - yaw["right"] > 12
     pitch = {
-        zone: seen.typical(lambda face: face.gaze_pitch_degrees, looking(zone))
-        for zone in ("up", "at_screen", "down")
+        zone: seen.typical(lambda face: face.gaze_pitch_degrees, looking(zone)) for zone in ("up", "at_screen", "down")
     }
     assert pitch["up"] > pitch["at_screen"] + 5
     assert pitch["down"] < pitch["at_screen"] - 5

@@ -16,20 +16,20 @@ from typing import Literal
 import msgspec
 
 import edged
-from edged import board
 from edged.bus.bus import Bus
 from edged.bus.outbox import Outbox
+from edged.daemon import board
+from edged.daemon.health import ChildCondition, Condition, Verdict, is_hot, judge_health
+from edged.daemon.reporter import Reporter
+from edged.daemon.requests import Desk
+from edged.daemon.systemd_notify import SystemdNotifier
+from edged.daemon.vitals import Vitals
 from edged.events import Happening, Health, HealthState, HealthStatus, iso_utc
 from edged.frames import FrameSlot
-from edged.health import ChildCondition, Condition, Verdict, is_hot, judge_health
 from edged.messages import CaptureReport, Failed, InferenceReport, Picture, TakePicture, Upward
 from edged.observations import Observation
-from edged.processes import Child, Loss, Patience, ProcessSpec, Supervisor
-from edged.reporter import Reporter
-from edged.requests import Desk
+from edged.processes.supervisor import Child, Loss, Patience, ProcessSpec, Supervisor
 from edged.settings import Settings
-from edged.systemd_notify import SystemdNotifier
-from edged.vitals import Vitals
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """The process table, and the supervisor that starts, watches and replaces what is in it.
 
-Nothing else in edged starts a child of the daemon. A child is a fresh interpreter (`python -m edged.child`), never
+Nothing else in edged starts a child of the daemon. A child is a fresh interpreter (`python -m edged.processes.child`), never
 a fork of this one; it is given one socket, the frame slot and the settings. It is replaced when it ends unasked and
 when it has been silent for longer than it said it would be (it hangs, or somebody stopped it). One that keeps dying
 is tried again after ever longer pauses.
@@ -27,11 +27,12 @@ from typing import Literal
 
 import msgspec
 
-from edged import child, messages
+from edged import messages
 from edged.frames import FrameSlot
 from edged.messages import Beacon, Downward, Failed, Pause, Resume, Stop, Upward
+from edged.processes import child
+from edged.processes.spawning import spawn
 from edged.settings import Settings
-from edged.spawning import spawn
 
 log = logging.getLogger(__name__)
 
@@ -328,7 +329,7 @@ class Supervisor:
         """
         if budget_seconds < self._patience.guessed:
             return budget_seconds
-        return budget_seconds * 2 ** min(each.silences, self._patience.doublings)
+        return budget_seconds * (1 << min(each.silences, self._patience.doublings))
 
     def _ended(self, each: Child) -> None:
         """The exit descriptor became readable: the process is a zombie now; read its last words and reap it."""

@@ -10,11 +10,11 @@ import msgspec
 
 from edged import events
 from edged.bus.bus import Bus
+from edged.daemon.vitals import StreamClock
 from edged.events import GazeState, Happening
 from edged.judgement import judge
 from edged.observations import Observation
 from edged.settings import Settings
-from edged.vitals import StreamClock
 
 # Angles move with every frame; a retained state that is only a little different is told this often.
 _MOVING_SECONDS = 0.5

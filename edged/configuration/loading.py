@@ -20,7 +20,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from edged.capture.source import kind_of, redact
-from edged.configuration_words import choices_of, plain_reason
+from edged.configuration.words import choices_of, plain_reason
 from edged.errors import EdgedError, SettingProblem, SettingsError
 from edged.settings import Settings
 from edged.toml_file import read_toml

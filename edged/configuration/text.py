@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from edged.configuration import Loaded, Origin, leaves, section_of, shown, value_at
-from edged.configuration_words import choices_of, range_words, toml_value, unit_of
+from edged.configuration.loading import Loaded, Origin, leaves, section_of, shown, value_at
+from edged.configuration.words import choices_of, range_words, toml_value, unit_of
 from edged.settings import Settings
 
 WIDTH = 110

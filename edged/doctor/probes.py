@@ -1,4 +1,4 @@
-"""What the doctor asks in a process of its own: `python -m edged.probes NAME` reads JSON and answers in JSON.
+"""What the doctor asks in a process of its own: `python -m edged.doctor.probes NAME` reads JSON and answers in JSON.
 
 Native code that crashes or hangs (a camera driver, a processor the runtime was not built for) is then a finding
 and not the end of the doctor.

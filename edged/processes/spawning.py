@@ -22,7 +22,7 @@ def spawn(name: str, target: str, slot_fd: int) -> tuple[subprocess.Popen[bytes]
         try:
             process = subprocess.Popen(
                 [
-                    *_interpreter(), "-m", "edged.child",
+                    *_interpreter(), "-m", "edged.processes.child",
                     name, target, str(theirs.fileno()), str(slot_fd), str(os.getpid()),
                 ],
                 pass_fds=(theirs.fileno(), slot_fd),
@@ -58,7 +58,7 @@ def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
     # Pools of threads and allocator arenas that nobody uses cost tens of megabytes on a small board.
     for name, value in (("OMP_NUM_THREADS", "1"), ("OPENBLAS_NUM_THREADS", "1"), ("MALLOC_ARENA_MAX", "2")):
         kept.setdefault(name, value)
-    root = str(Path(__file__).resolve().parents[1])
+    root = str(Path(__file__).resolve().parents[2])
     if Path(root).name not in ("site-packages", "dist-packages"):  # run from a checkout
         kept["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH", ""))))
     return kept

@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import edged
-from edged import board
 from edged.bus.subscriber import Subscriber
 from edged.capture.source import kind_of, redact
+from edged.daemon import board
 from edged.errors import EdgedError
 from edged.inference.models import ModelStore, default_directory, needed
 from edged.settings import Settings
@@ -214,7 +214,7 @@ def _runtime(settings: Settings) -> Iterator[Finding]:
 
 def _probe(name: str, asked: dict[str, Any]) -> dict[str, Any]:
     """Ask `probes.py` in a process of its own."""
-    command = [sys.executable, "-m", "edged.probes", name]
+    command = [sys.executable, "-m", "edged.doctor.probes", name]
     try:
         done = subprocess.run(
             command, input=json.dumps(asked), capture_output=True, text=True, timeout=PROBE_SECONDS, check=False

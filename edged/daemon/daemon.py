@@ -17,12 +17,12 @@ from types import FrameType
 
 import edged
 from edged.bus.outbox import MemoryOutbox, Outbox
+from edged.daemon.life import End, Life
+from edged.daemon.systemd_notify import SystemdNotifier
 from edged.errors import EdgedError
-from edged.life import End, Life
-from edged.processes import Patience, ProcessSpec
+from edged.processes.supervisor import Patience, ProcessSpec
+from edged.processes.title import process_name, set_title
 from edged.settings import Settings
-from edged.systemd_notify import SystemdNotifier
-from edged.title import process_name, set_title
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The child's side of a child process: `python -m edged.child NAME TARGET LINK_FD SLOT_FD PARENT_PID`.
+"""The child's side of a child process: `python -m edged.processes.child NAME TARGET LINK_FD SLOT_FD PARENT_PID`.
 
 Started by `processes.Supervisor` with two inherited descriptors: the link, an AF_UNIX SOCK_SEQPACKET socket that
 carries the messages of messages.py, one per packet, and the frame slot. The first packets are the settings as
@@ -32,8 +32,8 @@ from edged import logs, messages
 from edged.errors import EdgedError, ModelError, RuntimeMissing, SettingsError, SourceUnsupported
 from edged.frames import FrameSlot
 from edged.messages import Beacon, Downward, Failed, Stop, Upward
+from edged.processes.title import process_name, set_title
 from edged.settings import Settings
-from edged.title import process_name, set_title
 
 log = logging.getLogger(__name__)
 
