@@ -233,7 +233,7 @@ def test_pause_and_resume_reach_everyone_also_those_born_later(stage: Setting) -
 
 def test_one_whose_work_is_done_is_not_replaced(stage: Setting) -> None:
     play = stage(one="brief", two="steady")
-    play.until(lambda: play.heard)
+    play.until(lambda: ("one", CaptureReport("ended", "done")) in play.heard)
     play.supervisor.retire("one")
     play.until(lambda: play.supervisor.children["one"].state == "stopped")
     assert not play.losses

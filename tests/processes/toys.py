@@ -82,5 +82,8 @@ def babbles(link: ChildLink, slot: FrameSlot, settings: Settings) -> None:
 
 
 def brief(link: ChildLink, slot: FrameSlot, settings: Settings) -> None:
-    """Has little to do."""
+    """Has little to do, and then waits to be sent home."""
     link.send(CaptureReport("ended", "done"))
+    while not link.stopping:
+        link.beacon("done", 1.0)
+        link.wait(0.05)
