@@ -7,6 +7,7 @@ the still picture confirms.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 
@@ -41,7 +42,13 @@ _BLOCK_LEVELS_PER_LEVEL = 4.0  # one block of an eye may change this much more t
 _STEADY_SHIFT = 0.015  # a square that moved by less than this share of its side is kept as it was
 _STEADY_TURN_RADIANS = 0.02
 _STEADY_GROWTH = 0.02
-
+# A mesh whose face lies elsewhere in its square than in the middle, by these shares of the side, has not caught up
+# with the face (it is asked again on the next frame, however still the picture), or may have lost it altogether (the
+# detector is asked). The network says "a face" of squares that hold half of one.
+_SETTLED_SHIFT, _ASTRAY_SHIFT = 0.05, 0.12
+_SETTLED_GROWTH, _ASTRAY_GROWTH = 0.10, 0.30
+_DOUBT_SECONDS = 0.1  # how often the detector is asked about a face that may be lost
+_SAME_SIZE_RATIO = 1.8
 
 _NOWHERE = Box(0, 0, 0, 0)
 
@@ -78,7 +85,11 @@ class _EyeMemory:
 
 @dataclass
 class _Followed:
-    """A face that is followed. square: where its mesh was last cut; sample: pixels of the face when it was."""
+    """A face that is followed.
+
+    square: where its mesh is cut next; sample: pixels of the face when it was last. settled: the last mesh lay in the
+    middle of its square; astray: it lay so far off that the face may be lost.
+    """
 
     track: int
     square: Square
@@ -88,6 +99,8 @@ class _Followed:
     sample: NDArray[np.uint8] | None = None
     region: tuple[int, int, int, int, int] = (0, 0, 0, 0, 1)
     asked_at: float = -1e9
+    settled: bool = False
+    astray: bool = False
     right: _EyeMemory = field(default_factory=_EyeMemory)
     left: _EyeMemory = field(default_factory=_EyeMemory)
 
@@ -204,7 +217,7 @@ class LiteRtFaces:
 
     def _mesh_is_due(self, image: Image, face: _Followed, age_seconds: float) -> bool:
         still_levels = self._settings.iris_skip_levels
-        if face.sample is None or still_levels <= 0 or not 0 <= age_seconds < _OLDEST_MESH_SECONDS:
+        if face.sample is None or not face.settled or still_levels <= 0 or not 0 <= age_seconds < _OLDEST_MESH_SECONDS:
             return True
         left, top, right, bottom, step = face.region
         now = np.ascontiguousarray(image[top:bottom:step, left:right:step, 1])
@@ -218,7 +231,12 @@ class LiteRtFaces:
         mesh = self._mesh.find(image, face.square)
         face.mesh, face.score, face.asked_at = mesh, mesh.score, at
         face.box = mesh.box()
-        face.square = _steady(face.square, mesh.next_square(face.box))
+        found = mesh.next_square(face.box)
+        shift = math.hypot(found.x - face.square.x, found.y - face.square.y) / face.square.side
+        growth = abs(found.side / face.square.side - 1)
+        face.settled = shift < _SETTLED_SHIFT and growth < _SETTLED_GROWTH
+        face.astray = shift > _ASTRAY_SHIFT or growth > _ASTRAY_GROWTH
+        face.square = _steady(face.square, found)
         height, width = image.shape[:2]
         left, top = max(0, int(face.box.x)), max(0, int(face.box.y))
         right = min(width, int(face.box.x + face.box.width))
@@ -236,6 +254,8 @@ class LiteRtFaces:
             return True
         if self._followed:
             self._rescan_seconds = _RESCAN_SECONDS
+            if any(face.astray for face in self._followed):
+                return since >= _DOUBT_SECONDS
             return len(self._followed) < self._settings.max_faces and since >= self._settings.search_seconds
         if scene.moves:
             self._rescan_seconds = _RESCAN_SECONDS
@@ -253,10 +273,17 @@ class LiteRtFaces:
         if self._full and self._full_is_due(at, found):
             self._full_at = at
             found += self._full.detect(image, score)
+        unsure = [face for face in self._followed if not face.settled and not _seen_in(found, face)]
         for detection in found:
-            if len(self._followed) >= self._settings.max_faces:
-                break
-            self._take_up(image, detection, at, landmarks)
+            strayed = next((face for face in unsure if _may_be(detection, face)), None)
+            if strayed is not None and not any(
+                overlap(face.box, detection.box) > SAME_OVERLAP for face in self._followed
+            ):
+                unsure.remove(strayed)
+                strayed.square = detection.square()
+                self._ask_mesh(image, strayed, at)
+            elif len(self._followed) < self._settings.max_faces:
+                self._take_up(image, detection, at, landmarks)
 
     def _full_is_due(self, at: float, found: list[Detection]) -> bool:
         if self._settings.detector == "full" or self._short is None:
@@ -325,6 +352,21 @@ class LiteRtFaces:
         """Small changes are noise; from larger ones on every second frame is asked, and every frame when large."""
         limit = self._settings.iris_skip_levels * (1.0 if skipped else _ALTERNATE)
         return limit <= 0 or changed(now, asked, limit, limit * _BLOCK_LEVELS_PER_LEVEL)
+
+
+def _seen_in(found: list[Detection], face: _Followed) -> bool:
+    return any(overlap(detection.box, face.box) > SAME_OVERLAP for detection in found)
+
+
+def _may_be(detection: Detection, face: _Followed) -> bool:
+    """Near enough to a face that was lost, and of its size, to be that face."""
+    if face.mesh is None:
+        return False
+    one, other = detection.box, face.box
+    wider = max(one.width, other.width)
+    across = one.x + one.width / 2 - other.x - other.width / 2
+    down = one.y + one.height / 2 - other.y - other.height / 2
+    return wider < _SAME_SIZE_RATIO * min(one.width, other.width) and math.hypot(across, down) < wider
 
 
 def _same(before: Eye, now: Eye | None) -> bool:
