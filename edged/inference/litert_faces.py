@@ -42,12 +42,12 @@ _BLOCK_LEVELS_PER_LEVEL = 4.0  # one block of an eye may change this much more t
 _STEADY_SHIFT = 0.015  # a square that moved by less than this share of its side is kept as it was
 _STEADY_TURN_RADIANS = 0.02
 _STEADY_GROWTH = 0.02
-# A mesh whose face lies elsewhere in its square than in the middle, by these shares of the side, has not caught up
-# with the face (it is asked again on the next frame, however still the picture), or may have lost it altogether (the
-# detector is asked). The network says "a face" of squares that hold half of one.
-_SETTLED_SHIFT, _ASTRAY_SHIFT = 0.05, 0.12
-_SETTLED_GROWTH, _ASTRAY_GROWTH = 0.10, 0.30
-_DOUBT_SECONDS = 0.1  # how often the detector is asked about a face that may be lost
+# A mesh that lies elsewhere in its square than in the middle, by these shares of the side, has not caught up with the
+# face: it is asked again on the next frame, however still the picture, and for a while the detector is asked before
+# it where the face is now. Left alone, the network fits "a face" to a square that holds half of one, and stays there.
+_SETTLED_SHIFT, _SETTLED_GROWTH = 0.05, 0.10
+_CATCH_UP_SECONDS = 0.3
+_WELL_PLACED_OVERLAP = 0.6
 _SAME_SIZE_RATIO = 1.8
 
 _NOWHERE = Box(0, 0, 0, 0)
@@ -88,7 +88,7 @@ class _Followed:
     """A face that is followed.
 
     square: where its mesh is cut next; sample: pixels of the face when it was last. settled: the last mesh lay in the
-    middle of its square; astray: it lay so far off that the face may be lost.
+    middle of its square. unsure_until: stream seconds until which the detector is asked where it is.
     """
 
     track: int
@@ -100,7 +100,7 @@ class _Followed:
     region: tuple[int, int, int, int, int] = (0, 0, 0, 0, 1)
     asked_at: float = -1e9
     settled: bool = False
-    astray: bool = False
+    unsure_until: float = 0.0
     right: _EyeMemory = field(default_factory=_EyeMemory)
     left: _EyeMemory = field(default_factory=_EyeMemory)
 
@@ -177,14 +177,22 @@ class LiteRtFaces:
         at = scene.at_seconds
         landmarks = self._mesh is not None and self._settings.stages.landmarks
         started = time.perf_counter_ns()
+        found: list[Detection] | None = None
         if landmarks:
+            if any(at < face.unsure_until for face in self._followed):
+                found = self._detect(image, at)
+                self._catch_up(found, at)
+                started = self._timed("detection", started)
             self._follow(image, at)
             started = self._timed("landmarks", started)
         else:
             self._followed = [face for face in self._followed if at - face.asked_at < self._settings.search_seconds]
-        if self._should_search(scene):
-            self._search(image, at, landmarks)
+        if found is None and self._should_search(scene):
+            found = self._detect(image, at)
             started = self._timed("detection", started)
+        for detection in found or ():
+            if len(self._followed) < self._settings.max_faces:
+                self._take_up(image, detection, at, landmarks)
         del self._followed[self._settings.max_faces :]
         if landmarks and self._eyes and self._settings.stages.iris:
             self._read_eyes(self._eyes, image)
@@ -235,7 +243,8 @@ class LiteRtFaces:
         shift = math.hypot(found.x - face.square.x, found.y - face.square.y) / face.square.side
         growth = abs(found.side / face.square.side - 1)
         face.settled = shift < _SETTLED_SHIFT and growth < _SETTLED_GROWTH
-        face.astray = shift > _ASTRAY_SHIFT or growth > _ASTRAY_GROWTH
+        if not face.settled:
+            face.unsure_until = at + _CATCH_UP_SECONDS
         face.square = _steady(face.square, found)
         height, width = image.shape[:2]
         left, top = max(0, int(face.box.x)), max(0, int(face.box.y))
@@ -254,8 +263,6 @@ class LiteRtFaces:
             return True
         if self._followed:
             self._rescan_seconds = _RESCAN_SECONDS
-            if any(face.astray for face in self._followed):
-                return since >= _DOUBT_SECONDS
             return len(self._followed) < self._settings.max_faces and since >= self._settings.search_seconds
         if scene.moves:
             self._rescan_seconds = _RESCAN_SECONDS
@@ -265,7 +272,7 @@ class LiteRtFaces:
         self._rescan_seconds = min(_RESCAN_SECONDS_MAX, 2 * self._rescan_seconds)
         return True
 
-    def _search(self, image: Image, at: float, landmarks: bool) -> None:
+    def _detect(self, image: Image, at: float) -> list[Detection]:
         self.detector_ran = True
         self._searched_at = at
         score = self._settings.detection_score
@@ -273,17 +280,19 @@ class LiteRtFaces:
         if self._full and self._full_is_due(at, found):
             self._full_at = at
             found += self._full.detect(image, score)
-        unsure = [face for face in self._followed if not face.settled and not _seen_in(found, face)]
-        for detection in found:
-            strayed = next((face for face in unsure if _may_be(detection, face)), None)
-            if strayed is not None and not any(
-                overlap(face.box, detection.box) > SAME_OVERLAP for face in self._followed
-            ):
-                unsure.remove(strayed)
-                strayed.square = detection.square()
-                self._ask_mesh(image, strayed, at)
-            elif len(self._followed) < self._settings.max_faces:
-                self._take_up(image, detection, at, landmarks)
+        return found
+
+    def _catch_up(self, found: list[Detection], at: float) -> None:
+        """Look for faces that move fast, or have only just been found, where the detector sees them now."""
+        free = list(found)
+        for face in self._followed:
+            nearest = min(free, key=lambda detection: _distance(detection.box, face.box), default=None)
+            if nearest is None or not _may_be(nearest.box, face.box):
+                continue
+            free.remove(nearest)
+            if at < face.unsure_until and overlap(nearest.box, face.box) < _WELL_PLACED_OVERLAP:
+                face.square = nearest.square()
+                face.settled = False
 
     def _full_is_due(self, at: float, found: list[Detection]) -> bool:
         if self._settings.detector == "full" or self._short is None:
@@ -354,19 +363,17 @@ class LiteRtFaces:
         return limit <= 0 or changed(now, asked, limit, limit * _BLOCK_LEVELS_PER_LEVEL)
 
 
-def _seen_in(found: list[Detection], face: _Followed) -> bool:
-    return any(overlap(detection.box, face.box) > SAME_OVERLAP for detection in found)
+def _distance(one: Box, other: Box) -> float:
+    """Between the middles, in pixels."""
+    return math.hypot(
+        one.x + one.width / 2 - other.x - other.width / 2, one.y + one.height / 2 - other.y - other.height / 2
+    )
 
 
-def _may_be(detection: Detection, face: _Followed) -> bool:
-    """Near enough to a face that was lost, and of its size, to be that face."""
-    if face.mesh is None:
-        return False
-    one, other = detection.box, face.box
+def _may_be(one: Box, other: Box) -> bool:
+    """Near enough, and of a size, to be the same face a moment later."""
     wider = max(one.width, other.width)
-    across = one.x + one.width / 2 - other.x - other.width / 2
-    down = one.y + one.height / 2 - other.y - other.height / 2
-    return wider < _SAME_SIZE_RATIO * min(one.width, other.width) and math.hypot(across, down) < wider
+    return wider < _SAME_SIZE_RATIO * min(one.width, other.width) and _distance(one, other) < wider
 
 
 def _same(before: Eye, now: Eye | None) -> bool:
