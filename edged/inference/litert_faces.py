@@ -72,6 +72,10 @@ class _EyeMemory:
         self.blocks = now
         self.skipped = False
 
+    def may_rest(self, mesh: Mesh) -> bool:
+        """Whether this eye was still when last looked at, in a face that was not measured again since."""
+        return self.skipped and self.mesh is mesh
+
     def skip(self) -> None:
         """Keep the last answer, where the eye is now."""
         assert self.glance is not None
@@ -101,6 +105,7 @@ class _Followed:
     asked_at: float = -1e9
     settled: bool = False
     unsure_until: float = 0.0
+    turn: bool = False
     right: _EyeMemory = field(default_factory=_EyeMemory)
     left: _EyeMemory = field(default_factory=_EyeMemory)
 
@@ -322,11 +327,15 @@ class LiteRtFaces:
         for face in self._followed:
             if face.mesh is None:
                 continue
-            due = [
-                (memory, right, now)
-                for memory, right in ((face.right, True), (face.left, False))
-                if (now := self._look_at_eye(reader, image, memory, face.mesh, right=right)) is not None
-            ]
+            face.turn = not face.turn
+            due: list[tuple[_EyeMemory, bool, Image]] = []
+            eyes = ((face.right, True), (face.left, False))[:: 1 if face.turn else -1]
+            for number, (memory, right) in enumerate(eyes):
+                if number and not due and memory.may_rest(face.mesh):
+                    continue  # of two still eyes one is looked at per frame
+                now = self._look_at_eye(reader, image, memory, face.mesh, right=right)
+                if now is not None:
+                    due.append((memory, right, now))
             # The eyes of one person go together: while the one, asked in turn, says as before, the other may wait.
             due.sort(key=lambda one: not one[0].skipped)
             for memory, right, now in due:
