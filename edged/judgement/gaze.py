@@ -5,14 +5,16 @@ from __future__ import annotations
 import msgspec
 
 from edged.events import Dwell, Gaze, ImageSide, Zone
-from edged.observations import Face
+from edged.observations import Box, Face
 from edged.settings import GazeSettings
 
 MILLISECONDS = 1000.0
 _LEARN_FIRST_SECONDS = 1.0  # the first look, averaged, is taken for the screen
+_HARDLY_LEARNED_SECONDS = 0.3
 _LEARN_SECONDS = 30.0  # and later followed with this time constant, only while it is on the screen
 _FURTHEST_CENTRE_YAW_DEGREES = 10.0
 _FURTHEST_CENTRE_PITCH_DEGREES = 30.0
+_SWEEP_WIDTHS_A_SECOND = 0.8  # a face that moves faster, in its own widths, teaches nothing of where the screen is
 _STEADY_OPENNESS = 0.65  # below this the lids drag the iris's place along, and gaze says nothing
 _HELD_LOW_MS = 400.0  # lids held low for longer than a blink takes are a look: gaze counts again
 _LONGEST_STEP_SECONDS = 0.2
@@ -30,7 +32,8 @@ class Centre(msgspec.Struct, frozen=True):
 
 
 class GazeMemory(msgspec.Struct, frozen=True):
-    """zone: as it stands, since since_*; told: as last told. low_since_ms: when the lids sank below steady.
+    """zone: as it stands, since since_*; told: as last told. low_since_ms: when the lids sank below steady. box: the
+    face's, last seen.
 
     candidate: where gaze has been since candidate_ms without a break, steadily for steady_ms of that time.
     dwell_*: from when on the zone was watched without a break, which is later than since_* after an absence.
@@ -49,6 +52,7 @@ class GazeMemory(msgspec.Struct, frozen=True):
     dwell_frame: int = 0
     dwell_told: bool = False
     low_since_ms: float | None = None
+    box: Box | None = None
     candidate: Zone | None = None
     steady_ms: float = 0.0
     candidate_ms: float = 0.0
@@ -81,7 +85,7 @@ def step(
     if face.track != memory.track:
         # The zone stays as told until this face shows another one; how long it looks there is its own.
         memory = msgspec.structs.replace(
-            memory, track=face.track, at_ms=at_ms, centre=None, candidate=None, low_since_ms=None,
+            memory, track=face.track, at_ms=at_ms, centre=None, candidate=None, low_since_ms=None, box=None,
             dwell_ms=at_ms, dwell_frame=frame, dwell_told=False,
         )  # fmt: skip
     elif at_ms - memory.at_ms > _GAP_MS:
@@ -91,7 +95,8 @@ def step(
     elapsed = max(0.0, at_ms - memory.at_ms) / MILLISECONDS
     low = openness is not None and openness < _STEADY_OPENNESS
     low_since_ms = None if not low else at_ms if memory.low_since_ms is None else memory.low_since_ms
-    memory = msgspec.structs.replace(memory, at_ms=at_ms, low_since_ms=low_since_ms)
+    sweeps = memory.box is not None and _sweeps(memory.box, face.box, elapsed)
+    memory = msgspec.structs.replace(memory, at_ms=at_ms, low_since_ms=low_since_ms, box=face.box)
     now: Zone | None
     began = (at_ms, frame)
     settle = settings.settle_seconds
@@ -109,10 +114,21 @@ def step(
             return memory, []
         now = _zone(settings, memory, face)
     else:
-        memory = _learn(settings, memory, face, min(_LONGEST_STEP_SECONDS, elapsed))
+        if not sweeps:
+            memory = _learn(settings, memory, face, min(_LONGEST_STEP_SECONDS, elapsed))
+        elif settings.auto_centre and (memory.centre is None or memory.centre.learned_seconds < _HARDLY_LEARNED_SECONDS):
+            # What little was learned was learned on the way.
+            return msgspec.structs.replace(memory, centre=None), []
         now = _zone(settings, memory, face)
     memory = _settle(memory, now, began, elapsed, settle, at_ms=at_ms, wall_ns=wall_ns)
     return _tell(settings, memory, at_ms) if tell else (memory, [])
+
+
+def _sweeps(before: Box, now: Box, elapsed_seconds: float) -> bool:
+    """The whole face is on its way somewhere: somebody who walks in or sits down looks where they go."""
+    across = abs(now.x + now.width / 2 - before.x - before.width / 2)
+    down = abs(now.y + now.height / 2 - before.y - before.height / 2)
+    return max(across, down) > _SWEEP_WIDTHS_A_SECOND * now.width * max(elapsed_seconds, 1e-3)
 
 
 def _shows_gaze(face: Face) -> bool:

@@ -48,11 +48,12 @@ def face(
     head_yaw: float | None = 0.0,
     head_pitch: float | None = 0.0,
     size: float = 100.0,
+    box: Box | None = None,
 ) -> Face:
     """A face; yaw and pitch are those of the gaze."""
     return Face(
         track=track,
-        box=Box(10.0, 10.0, size, size),
+        box=box or Box(10.0, 10.0, size, size),
         score=0.9,
         yaw_degrees=head_yaw,
         pitch_degrees=head_pitch,

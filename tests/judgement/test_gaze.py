@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edged.events import Dwell, Gaze
+from edged.observations import Box
 from tests.judgement.scenarios import SCREEN_PITCH, Scene, blink_curve, face, judge, settings
 
 FIXED = settings("gaze", auto_centre=False)
@@ -262,3 +263,14 @@ def test_other_faces_show_the_zone_of_their_own_moment() -> None:
     last = Observation(30, 31, 1000.0, 0, 0, 640, 480, (face(), *others))
     outcome = judging.observe(JudgementSettings(), state, last)
     assert [one.zone for one in outcome.faces] == ["at_screen", "left", "eyes_closed", "away", None]
+
+
+def test_somebody_who_walks_in_does_not_teach_where_the_screen_is() -> None:
+    scene = Scene()
+    for step in range(20):  # a face width in a fifth of a second, eyes on the way
+        scene.add(face(yaw=-40.0, pitch=-35.0, box=Box(-60.0 + 14 * step, 100.0, 120.0, 160.0)))
+    for yaw in (0.0, 20.0):
+        for _ in range(60):
+            scene.add(face(yaw=yaw, pitch=SCREEN_PITCH, box=Box(206.0, 100.0, 120.0, 160.0)))
+    told = judge(scene)
+    assert told.zones == ["at_screen", "left"]
