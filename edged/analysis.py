@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from edged.capture.source import Captured, open_source
+from edged.capture.opening import open_source
+from edged.capture.source import Captured
 from edged.errors import RecordingError
 from edged.events import Happening, Summary, envelope
 from edged.frames import FrameStamp

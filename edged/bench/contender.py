@@ -193,7 +193,7 @@ def _measure(contender: Contender, pictures: Image, times_ms: list[float], buffe
 
 def serve_decoded(settings_json: str, frames_fd: int, answer: Callable[[dict[str, Any]], None]) -> None:
     """Decode the clip, a piece at a time, into the memory file. An answer without times is the end."""
-    from edged.capture.source import open_source
+    from edged.capture.opening import open_source
     from edged.settings import Settings
 
     settings = Settings.model_validate_json(settings_json)

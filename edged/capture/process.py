@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Protocol
 import cv2
 
 from edged.capture import jpeg
-from edged.capture.source import Captured, Source, open_source, redact
+from edged.capture.opening import open_source
+from edged.capture.source import Captured, Source, redact
 from edged.errors import SourceUnavailable
 from edged.messages import MAX_PACKET_BYTES, CaptureReport, Pause, Picture, Resume, TakePicture
 

@@ -1,13 +1,8 @@
-"""What every picture source is, and which one an address means. No camera library is imported here.
-
-An address picks the file that binds the library; that file is imported only then, so a board without
-picamera2 or GStreamer runs everything else.
-"""
+"""What every picture source is, and which kind an address means. No camera library is imported here."""
 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +13,6 @@ from edged.errors import SourceUnsupported
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-    from edged.settings import CaptureSettings
 
     Image = NDArray[np.uint8]
 
@@ -125,42 +118,3 @@ def kind_of(address: str) -> Kind:
         )
     path = local_path(address)
     return "images" if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES else "file"
-
-
-def open_source(settings: CaptureSettings, wait: Wait = time.sleep) -> Source:
-    """The source that `settings.source` means, not yet opened.
-
-    wait: called instead of time.sleep whenever the source idles. Raises SourceUnsupported.
-    """
-    kind = kind_of(settings.source)
-    if kind == "v4l2":
-        from edged.capture.v4l2 import V4l2Source
-
-        return V4l2Source(settings, wait)
-    if kind == "images":
-        from edged.capture.images import ImagesSource
-
-        return ImagesSource(settings, wait)
-    if kind == "http":
-        from edged.capture.http import HttpSource
-
-        return HttpSource(settings, wait)
-    if kind == "stream":
-        from edged.capture.streams import StreamSource
-
-        return StreamSource(settings, wait)
-    if kind == "gstreamer":
-        from edged.capture.gstreamer import GstreamerSource
-
-        return GstreamerSource(settings, wait)
-    if kind == "picamera2":
-        from edged.capture.picamera import PicameraSource
-
-        return PicameraSource(settings, wait)
-    if kind == "sitter":
-        from edged.capture.sitter import SitterSource
-
-        return SitterSource(settings, wait)
-    from edged.capture.files import FileSource
-
-    return FileSource(settings, wait)

@@ -20,7 +20,7 @@ from edged.bus.outbox import MemoryOutbox, Outbox
 from edged.daemon.life import End, Life
 from edged.daemon.systemd_notify import SystemdNotifier
 from edged.errors import EdgedError
-from edged.processes.supervisor import Patience, ProcessSpec
+from edged.processes.table import Patience, ProcessSpec
 from edged.processes.title import process_name, set_title
 from edged.settings import Settings
 

@@ -28,7 +28,8 @@ from edged.events import Happening, Health, HealthState, HealthStatus, iso_utc
 from edged.frames import FrameSlot
 from edged.messages import CaptureReport, Failed, InferenceReport, Picture, TakePicture, Upward
 from edged.observations import Observation
-from edged.processes.supervisor import Child, Loss, Patience, ProcessSpec, Supervisor
+from edged.processes.supervisor import Child, Supervisor
+from edged.processes.table import Loss, Patience, ProcessSpec
 from edged.settings import Settings
 
 log = logging.getLogger(__name__)

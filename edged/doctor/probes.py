@@ -18,7 +18,7 @@ from edged.settings import CaptureSettings
 
 def camera(asked: dict[str, Any]) -> dict[str, Any]:
     """Open the source of the given capture settings and read one picture."""
-    from edged.capture.source import open_source
+    from edged.capture.opening import open_source
 
     source = open_source(CaptureSettings.model_validate(asked))
     try:

@@ -1,3 +1,3 @@
-"""Child processes: `supervisor.py` holds the process table and watches, `spawning.py` starts, `child.py` is what runs in
+"""Child processes: `table.py` lists them, `supervisor.py` watches, `spawning.py` starts, `child.py` is what runs in
 the child before its own work begins.
 """

@@ -12,7 +12,7 @@ import pytest
 
 from edged.capture.container import mp4_rotation_degrees
 from edged.capture.files import FileSource
-from edged.capture.source import open_source
+from edged.capture.opening import open_source
 from edged.errors import SourceUnavailable
 from tests.capture.stand_ins import corner, number_of, read_all, settings, write_clip
 from tests.data_files import data_file

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edged.capture.multipart import Multipart, boundary_of
-from edged.capture.source import open_source
+from edged.capture.opening import open_source
 from edged.errors import SourceUnavailable
 from tests.capture.stand_ins import NetworkCamera, network_camera, number_of, read_all, settings, write_clip
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from edged.capture import jpeg
+from edged.capture.opening import open_source
 from edged.capture.shaping import Shaper
-from edged.capture.source import open_source
 from edged.errors import SourceUnavailable
 from tests.capture.stand_ins import corner, jpeg_of, number_of, numbered, read_all, settings
 

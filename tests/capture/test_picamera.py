@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edged.capture.source import open_source
+from edged.capture.opening import open_source
 from edged.errors import SourceUnavailable, SourceUnsupported
 from tests.capture.stand_ins import number_of, numbered, read_all, settings
 

@@ -17,7 +17,8 @@ import pytest
 from edged.capture.process import Backoff
 from edged.frames import FrameSlot, FrameStamp
 from edged.messages import Beacon, CaptureReport, Failed, Pause, Picture, Resume, TakePicture, Upward
-from edged.processes.supervisor import PROCESSES, Loss, Supervisor
+from edged.processes.supervisor import Supervisor
+from edged.processes.table import PROCESSES, Loss
 from edged.settings import CaptureSettings, Settings
 from tests.capture.stand_ins import Image, network_camera, number_of, write_clip
 

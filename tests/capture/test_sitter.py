@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edged.capture.opening import open_source
 from edged.capture.sitter import DEMO_SCRIPT, load_script, script_path
 from edged.capture.sitter_drawing import SitterPainter
 from edged.capture.sitter_script import Truth, load
-from edged.capture.source import open_source
 from edged.errors import SettingsError
 from tests.capture.stand_ins import Image, read_all, settings
 

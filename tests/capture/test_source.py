@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edged.capture.source import kind_of, open_source, redact
+from edged.capture.opening import open_source
+from edged.capture.source import kind_of, redact
 from edged.errors import SourceUnsupported
 from tests.capture.stand_ins import settings
 

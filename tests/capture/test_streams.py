@@ -15,7 +15,7 @@ import cv2
 import pytest
 
 from edged.capture.gstreamer import pipeline_of
-from edged.capture.source import open_source
+from edged.capture.opening import open_source
 from edged.errors import SourceUnavailable, SourceUnsupported
 from tests.capture.stand_ins import numbered, read_all, settings
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from edged.capture import v4l2_modes
-from edged.capture.source import open_source
+from edged.capture.opening import open_source
 from edged.capture.v4l2 import V4l2Source
 from edged.capture.v4l2_modes import Camera, Mode, choose, describe, explain
 from edged.errors import SourceUnavailable

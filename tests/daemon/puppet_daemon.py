@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from edged import logs
 from edged.daemon.daemon import Daemon
 from edged.errors import SettingProblem, SettingsError
-from edged.processes.supervisor import Patience, ProcessSpec
+from edged.processes.table import Patience, ProcessSpec
 from edged.settings import Settings
 
 

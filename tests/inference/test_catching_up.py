@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from edged.capture.opening import open_source
 from edged.capture.sitter import load_script
 from edged.capture.sitter_script import Script
-from edged.capture.source import open_source
 from edged.frames import FrameStamp
 from edged.inference.models import ModelStore
 from edged.inference.pipeline import Pipeline
@@ -25,7 +25,7 @@ def watch(models: Path, frames: set[int]) -> list[Observation]:
     source = open_source(CaptureSettings(source="sitter:", pace="fast", frames_per_second=RATE))
     source.open()
     pipeline = Pipeline(InferenceSettings(), ModelStore(models))
-    seen = []
+    seen: list[Observation] = []
     for _ in range(UNTIL_FRAME):
         captured = source.read()
         assert captured is not None

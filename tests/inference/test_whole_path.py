@@ -10,7 +10,7 @@ import pytest
 
 from edged.analysis import Analysis, EventLines, Step, fast
 from edged.capture import sitter
-from edged.capture.source import open_source
+from edged.capture.opening import open_source
 from edged.demo.scoring import Watched, score
 from edged.events import Blink, Presence
 from edged.frames import FrameStamp

@@ -16,7 +16,8 @@ import pytest
 from edged.frames import FrameSlot
 from edged.messages import Beacon, CaptureReport, Failed, Pause, Upward
 from edged.processes.spawning import child_environment
-from edged.processes.supervisor import PROCESSES, Loss, Patience, ProcessSpec, Supervisor
+from edged.processes.supervisor import Supervisor
+from edged.processes.table import PROCESSES, Loss, Patience, ProcessSpec
 from edged.settings import MqttSettings, Settings
 
 QUICK = Patience(pauses=(0.0, 0.05, 0.1, 0.2), final=0.5, well=1.0, jitter=0.0)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from edged.capture.opening import open_source
 from edged.capture.sitter import load_script
 from edged.capture.sitter_timeline import Truth
-from edged.capture.source import Captured, open_source
+from edged.capture.source import Captured
 from edged.frames import FrameStamp
 from edged.inference.models import ModelStore
 from edged.inference.pipeline import Pipeline
