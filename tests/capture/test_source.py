@@ -48,6 +48,13 @@ def test_an_unknown_scheme_is_refused_with_what_there_is() -> None:
         open_source(settings("gopher://user:secret@camera/1"))
 
 
+@pytest.mark.parametrize("address", ["a" * 5000, "http://[camera/1", "https://me:hunter2@[camera"])
+def test_what_cannot_be_an_address_is_refused_in_a_sentence(address: str) -> None:
+    with pytest.raises(SourceUnsupported) as refused:
+        open_source(settings(address))
+    assert "hunter2" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("address", "shown"),
     [
@@ -60,6 +67,16 @@ def test_an_unknown_scheme_is_refused_with_what_there_is() -> None:
             "gstreamer:rtspsrc location=rtsp://***@cam/1 ! decodebin",
         ),
         ("http://cam/a@b", "http://cam/a@b"),
+        ("http://cam:80/a@b", "http://cam:80/a@b"),
+        ("http://[::1]:80/a@b", "http://[::1]:80/a@b"),
+        ("rtsp://admin:hun/ter?2#@cam/1", "rtsp://***@cam/1"),
+        ("http://cam/?loginuse=me&loginpas=hunter2", "http://cam/?loginuse=me&loginpas=***"),
+        ("http://cam/?api-key=hunter2&size=2", "http://cam/?api-key=***&size=2"),
+        (
+            "gstreamer:rtspsrc location=rtsp://cam/1 user-id=me user-pw=hunter2 ! decodebin",
+            "gstreamer:rtspsrc location=rtsp://cam/1 user-id=me user-pw=*** ! decodebin",
+        ),
+        ('gstreamer:srtsrc passphrase="hunter 2" ! decodebin', "gstreamer:srtsrc passphrase=*** ! decodebin"),
         ("/dev/video0", "/dev/video0"),
     ],
 )

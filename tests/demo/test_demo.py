@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +25,41 @@ def run(*options: str, timeout_seconds: float = 120, **environment: str) -> subp
     )  # fmt: skip
 
 
-def leftovers() -> list[str]:
-    """Our processes that should be gone."""
-    found = []
+def daemons() -> set[str]:
+    """Process ids of demo daemons and their children, ours or another's on this machine."""
+    found = set()
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            if (words := file.read_bytes().decode(errors="replace")).startswith("edged[sitter]"):
-                found.append(words)
+            if file.read_bytes().startswith(b"edged[sitter]"):
+                found.add(file.parent.name)
     return found
+
+
+@pytest.fixture
+def nothing_left() -> Iterator[None]:
+    """Every process the test made is gone soon after it."""
+    before = daemons()
+    yield
+    deadline = time.monotonic() + 5
+    while ours := daemons() - before:
+        # A demo of somebody else may run beside us; one of ours would be without its parent by now.
+        if not any(_orphan(pid) for pid in ours):
+            return
+        assert time.monotonic() < deadline, ours
+        time.sleep(0.1)
+
+
+def _orphan(pid: str) -> bool:
+    try:
+        parent = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1]
+        return parent == "1" or not Path(f"/proc/{parent}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-def test_everything_the_sitter_does_is_told_and_nothing_else(models_directory: Path) -> None:
+def test_everything_the_sitter_does_is_told_and_nothing_else(models_directory: Path, nothing_left: None) -> None:
     done = run("--seconds", "31", "--json")
     report: dict[str, Any] = json.loads(done.stdout)
     assert report["truth"]["missed"] == 0, report
@@ -47,7 +70,6 @@ def test_everything_the_sitter_does_is_told_and_nothing_else(models_directory: P
     assert report["restarts"] == 0
     assert report["latency_ms"]["capture_to_subscriber"]["p95"] is not None
     assert {"motion", "landmarks", "iris"} <= set(report["latency_ms"]["stages"])
-    assert leftovers() == []
 
 
 @pytest.mark.timeout(90)
@@ -63,7 +85,7 @@ def test_without_a_broker_the_events_are_printed_all_the_same(
 
 
 @pytest.mark.timeout(90)
-def test_ctrl_c_ends_it_in_good_order(models_directory: Path) -> None:
+def test_ctrl_c_ends_it_in_good_order(models_directory: Path, nothing_left: None) -> None:
     with subprocess.Popen(
         [*COMMAND, "--seconds", "60"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as demo:
@@ -73,8 +95,6 @@ def test_ctrl_c_ends_it_in_good_order(models_directory: Path) -> None:
         out, err = demo.communicate(timeout=20)
     assert "Traceback" not in err
     assert "frames at" in out
-    time.sleep(0.2)
-    assert leftovers() == []
 
 
 def test_a_wrong_setting_is_one_clear_sentence() -> None:
