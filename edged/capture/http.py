@@ -20,7 +20,7 @@ from edged.capture.shaping import Shaper
 from edged.capture.source import Captured, Wait, redact
 from edged.capture.streams import OPEN_SECONDS, StreamSource
 from edged.capture.thinning import Thinning
-from edged.errors import SourceUnavailable
+from edged.errors import SourceUnavailable, SourceUnsupported
 
 if TYPE_CHECKING:
     from edged.settings import CaptureSettings
@@ -195,8 +195,11 @@ def _said(error: Exception) -> str:
 
 
 def _opener(address: str) -> tuple[str, urllib.request.OpenerDirector]:
-    """The address without user and password, and an opener that knows them."""
-    parts = urllib.parse.urlsplit(address)
+    """The address without user and password, and an opener that knows them. Raises SourceUnsupported."""
+    try:
+        parts = urllib.parse.urlsplit(address)
+    except ValueError:  # `from None`: the exception may carry the password
+        raise SourceUnsupported(redact(address), "is no address", "brackets belong around IPv6 only") from None
     user_info, at, host = parts.netloc.rpartition("@")
     bare = urllib.parse.urlunsplit(parts._replace(netloc=host))
     handlers: list[urllib.request.BaseHandler] = []

@@ -244,6 +244,7 @@ class CaptureLoop:
         for message in messages:
             if isinstance(message, Pause):
                 self._paused = True
+                self._newest = None  # a picture from before the pause is not handed out after it
             elif isinstance(message, Resume):
                 self._paused = False
             elif isinstance(message, TakePicture):

@@ -26,10 +26,15 @@ IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".
 STREAM_SCHEMES = frozenset(("rtsp", "rtsps", "rtmp", "rtp", "udp", "tcp", "srt"))
 
 _SCHEME = re.compile(r"^([a-z][a-z0-9+.-]+):(//)?", re.IGNORECASE)
-# Everything up to the last @ before the path: a password may itself contain an unescaped @ or :.
-_USER_INFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?P<user>[^/?#\s]*)@", re.IGNORECASE)
+# Everything up to the last @ before the path: a password may itself contain an unescaped @ or :. With a user before
+# it and no port, it may even contain what begins a path; then everything up to the last @ of all.
+_USER_INFO = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?P<user>[^:/?#@\s\[]+:(?!\d*(?:[/?#\s]|$))\S*|[^/?#\s]*)@", re.IGNORECASE
+)
+# Of an address (`?pwd=…`) and of a GStreamer element (`rtspsrc user-pw=…`, in quotes or not).
 _SECRET_QUERY = re.compile(
-    r"(?P<key>[?&;](?:[a-z_]*(?:pass|pwd|password|token|secret|key|auth)[a-z_]*))=[^&;#\s]*", re.IGNORECASE
+    r"(?P<key>[?&;\s][a-z_-]*(?:pas|pwd|pw|psw|token|secret|key|auth)[a-z_-]*)=(?:\"[^\"]*\"|'[^']*'|[^&;#\s]*)",
+    re.IGNORECASE,
 )
 
 
@@ -117,4 +122,9 @@ def kind_of(address: str) -> Kind:
             "use /dev/videoN, a file, a folder of images, rtsp://, http://, gstreamer:, picamera2:N or sitter:",
         )
     path = local_path(address)
-    return "images" if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES else "file"
+    try:
+        is_folder = path.is_dir()
+    except (OSError, ValueError) as error:  # too long for a name, or with a zero in it
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SourceUnsupported(redact(address)[:100], f"cannot be a file: {reason}", "check the path") from None
+    return "images" if is_folder or path.suffix.lower() in IMAGE_SUFFIXES else "file"

@@ -240,6 +240,15 @@ def test_a_picture_asked_for_comes_in_parts(rig: Make, tmp_path: Path) -> None:
     assert float(np.abs(decoded.astype(int) - noisy).mean()) < 10
 
 
+def test_a_picture_from_before_a_pause_is_not_handed_out_after_it(rig: Make) -> None:
+    play = rig("sitter:", frames_per_second=0.2)  # the next picture is seconds away
+    play.frame(0)
+    play.supervisor.pause()
+    play.supervisor.resume()
+    (answer,) = picture_of(play, "stale")
+    assert answer.data == b""
+
+
 def test_without_a_picture_the_reason_is_given(rig: Make) -> None:
     play = rig("/dev/video97")
     play.until(lambda: play.reports("lost"))
