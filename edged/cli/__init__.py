@@ -6,11 +6,14 @@ Ctrl-C while Python still loads libraries ends as quietly as later.
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 
 from edged.cli.interrupts import INTERRUPTED, ending_at_once
 from edged.errors import EdgedError, SettingsError
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -23,6 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except EdgedError as error:
         print(f"edged: {_told(error)}", file=sys.stderr)
         sys.exit(error.exit_status)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        print(f"edged: what should be kept cannot be written: {error.strerror}", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 

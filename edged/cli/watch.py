@@ -19,6 +19,7 @@ from rich.table import Table
 
 from edged import observations
 from edged.analysis import Analysis, EventLines, Step, fast
+from edged.capture.source import local_path
 from edged.cli.options import ConfigFile, Set, overrides
 from edged.configuration import loading as configuration
 from edged.errors import SourceError
@@ -57,6 +58,7 @@ def watch(
         settings = fast(settings)
     else:
         settings = settings.model_copy(update={"capture": settings.capture.model_copy(update={"loop": False})})
+    _spare_input(settings.capture.source, annotate, observations_file)
     console = Console(stderr=True)
     analysis = Analysis(settings)
     with contextlib.ExitStack() as stack:
@@ -75,6 +77,17 @@ def watch(
             _show(steps, analysis)
         else:
             _print_text(steps)
+
+
+def _spare_input(source: str, annotate: Path | None, observations_file: Path | None) -> None:
+    """Refuse to write over the clip that is watched, or two things into one file. Raises typer.BadParameter."""
+    if annotate is not None and observations_file is not None and annotate.resolve() == observations_file.resolve():
+        raise typer.BadParameter("this is where the video goes; give another file", param_hint="--observations")
+    clip = local_path(source.removeprefix("sitter:"))
+    for option, path in (("--annotate", annotate), ("--observations", observations_file)):
+        with contextlib.suppress(OSError, ValueError):  # one of them is not there, or is no path at all
+            if path is not None and path.samefile(clip):
+                raise typer.BadParameter("this is what is watched; give another file", param_hint=option)
 
 
 def _missing(analysis: Analysis) -> list[str]:

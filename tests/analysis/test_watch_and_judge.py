@@ -154,6 +154,32 @@ def test_what_cannot_be_used_is_one_sentence(
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize("option", ["--annotate", "--observations"])
+def test_what_is_watched_is_never_written_over(tmp_path: Path, option: str) -> None:
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(b"precious")
+    (tmp_path / "same.mp4").symlink_to(clip)
+    done = run("watch", str(clip), "--json", option, str(tmp_path / "same.mp4"))
+    assert done.returncode == 2
+    assert b"watched;" in done.stderr
+    assert clip.read_bytes() == b"precious"
+
+
+def test_video_and_observations_need_a_file_each(tmp_path: Path) -> None:
+    out = str(tmp_path / "out")
+    assert run("watch", "sitter:", "--annotate", out, "--observations", out).returncode == 2
+
+
+def test_a_full_disk_is_said_in_a_sentence(models_directory: Path) -> None:
+    done = run(
+        "watch", "sitter:", "--json", "--seconds", "3", "--observations", "/dev/full",
+        EDGED_MODELS_DIR=str(models_directory),
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"edged: what should be kept cannot be written")
+    assert b"Traceback" not in done.stderr
+
+
 def test_without_any_model_there_is_nothing_to_watch_with(tmp_path: Path) -> None:
     done = run("watch", "sitter:", "--json", EDGED_MODELS_DIR=str(tmp_path / "none"))
     assert done.returncode == 4
