@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from edged.bus.private_broker import PrivateBroker
 from edged.bus.subscriber import Subscriber
 from edged.capture.sitter import load_script
 from edged.capture.sitter_script import Script
+from edged.configuration.loading import PREFIX
 from edged.daemon.vitals import percentile
 from edged.demo.scoring import Score, Watched, score
 from edged.errors import EdgedError
@@ -132,7 +133,7 @@ class Stage:
                 stderr=sink,
                 # Ctrl-C is for the demo, which ends the daemon in good order.
                 start_new_session=True,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env=_environment(os.environ),
             )
 
     def _stop_daemon(self) -> None:
@@ -239,6 +240,13 @@ def _differences(chosen: dict[str, Any], defaults: dict[str, Any], prefix: str =
         elif value != defaults.get(name):
             found[f"{prefix}{name}"] = value
     return found
+
+
+def _environment(ours: Mapping[str, str]) -> dict[str, str]:
+    """Without EDGED_* settings: those that count came as options; a broker's, with its password, are not for this one."""
+    return {name: value for name, value in ours.items() if not name.upper().startswith(PREFIX)} | {
+        "PYTHONUNBUFFERED": "1"
+    }
 
 
 def _text(value: Any) -> str:
