@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 
 from edged.inference.crops import Image
@@ -23,11 +24,15 @@ class FoundFace(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """What the motion gate knows of this frame. at_seconds: stream time."""
+    """What the motion gate knows of this frame. at_seconds: stream time.
+
+    moves_beside: whether anything moves but these faces and their bodies.
+    """
 
     at_seconds: float
     moves: bool
     cut: bool
+    moves_beside: Callable[[Iterable[Box]], bool] = lambda _figures: True
 
 
 class FaceFinder(Protocol):

@@ -31,7 +31,8 @@ from edged.settings import InferenceSettings
 _RESCAN_SECONDS, _RESCAN_SECONDS_MAX = 1.0, 8.0
 # How often `auto` asks the full-range detector: while nobody is found, and while others may stand further off.
 _FULL_RANGE_SECONDS_NOBODY = 0.5
-_FULL_RANGE_SECONDS_OTHERS = 2.0
+_FULL_RANGE_SECONDS_OTHERS = 4.0
+_OTHERS_SECONDS = 3.0  # how often others are looked for while only those who are followed move
 _OLDEST_MESH_SECONDS = 0.5  # a still face is measured again this often
 _CALM_MESH_SECONDS = 0.06  # a face that moves gently is measured this often: every second frame at 30 a second
 _FAST_LEVELS = 9.0  # mean change of a face's pixels from which it is measured on every frame
@@ -268,7 +269,10 @@ class LiteRtFaces:
             return True
         if self._followed:
             self._rescan_seconds = _RESCAN_SECONDS
-            return len(self._followed) < self._settings.max_faces and since >= self._settings.search_seconds
+            if len(self._followed) >= self._settings.max_faces or since < self._settings.search_seconds:
+                return False
+            # Others come from elsewhere; one who was there all along is found by the slower search.
+            return since >= _OTHERS_SECONDS or scene.moves_beside(face.box for face in self._followed)
         if scene.moves:
             self._rescan_seconds = _RESCAN_SECONDS
             return True

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edged.inference.crops import Image
+from edged.observations import Box
 
 _COLUMNS, _ROWS = 20, 15
 _CUT_CORRELATION = 0.6  # structure that correlates less than this with the frame before is another scene
@@ -16,6 +20,8 @@ _CHANGED_LEVELS = 6.0
 _NOISE_SECONDS = 1.0  # the noise is thought to grow no faster than with this time constant
 _NOISE_MEDIANS = 6.5  # four and a half deviations of the noise, as multiples of the median change
 _ADAPT_SECONDS = 3.0  # the reference follows the light with this time constant
+# A body is about this much wider than its face on either side, and hair this much higher; both move with it.
+_BODY_WIDTHS, _HAIR_HEIGHTS = 1.0, 0.6
 
 
 class MotionGate:
@@ -32,10 +38,11 @@ class MotionGate:
         self._before: NDArray[np.float32] | None = None
         self._noise = 0.0
         self._at = 0.0
+        self._shape = (1, 1)
 
     def look(self, image: Image, at_seconds: float) -> tuple[bool, bool]:
         """(something moves, the scene was cut) for a BGR frame at this stream time."""
-        height, width = image.shape[:2]
+        height, width = self._shape = image.shape[:2]
         down, right = max(1, height // 60), max(1, width // 80)
         samples = np.ascontiguousarray(image[down // 2 :: down, right // 2 :: right, 1])
         patches = cv2.resize(samples, (_COLUMNS, _ROWS), interpolation=cv2.INTER_AREA).astype(np.float32)
@@ -63,6 +70,19 @@ class MotionGate:
         if cut:
             self._reference = patches.copy()
         return True, cut
+
+    def moves_beside(self, figures: Iterable[Box]) -> bool:
+        """Whether the last frame moved anywhere but at these faces and the bodies below them (boxes in its pixels)."""
+        if self._before is None or self._reference is None:
+            return True
+        change = cv2.absdiff(self._before, self._reference)
+        height, width = self._shape
+        for face in figures:
+            left = (face.x - _BODY_WIDTHS * face.width) * _COLUMNS / width
+            right = (face.x + (1 + _BODY_WIDTHS) * face.width) * _COLUMNS / width
+            top = (face.y - _HAIR_HEIGHTS * face.height) * _ROWS / height
+            change[max(0, int(top)) :, max(0, int(left)) : max(0, math.ceil(right))] = 0
+        return bool(cv2.norm(change, cv2.NORM_INF) > max(self.threshold_levels, _NOISE_MEDIANS * self._noise))
 
     def _measured(self, patches: NDArray[np.float32], before: NDArray[np.float32], elapsed: float) -> float:
         """The median change of a patch by noise: followed at once downwards, and slowly upwards."""

@@ -86,7 +86,7 @@ class Pipeline:
         at = stamp.at_ms / 1000
         moves, cut = self._gate.look(image, at)
         gated = time.perf_counter_ns()
-        found = self.finder.find(image, Scene(at, moves, cut))
+        found = self.finder.find(image, Scene(at, moves, cut, self._gate.moves_beside))
         measured = time.perf_counter_ns()
         faces = tuple(self._face(face, at) for face in found)
         if len(self._people) > len(found):

@@ -116,7 +116,9 @@ def step(
     else:
         if not sweeps:
             memory = _learn(settings, memory, face, min(_LONGEST_STEP_SECONDS, elapsed))
-        elif settings.auto_centre and (memory.centre is None or memory.centre.learned_seconds < _HARDLY_LEARNED_SECONDS):
+        elif settings.auto_centre and (
+            memory.centre is None or memory.centre.learned_seconds < _HARDLY_LEARNED_SECONDS
+        ):
             # What little was learned was learned on the way.
             return msgspec.structs.replace(memory, centre=None), []
         now = _zone(settings, memory, face)

@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edged.inference.motion import MotionGate
+from edged.observations import Box
 
 Image = NDArray[np.uint8]
 THRESHOLD = 6.0
@@ -130,3 +131,23 @@ def test_time_that_runs_back_is_survived() -> None:
     gate.look(room(), 10.0)
     assert gate.look(room(), 1.0) == (False, False)
     assert gate.look(with_person(room(), 100), 1.1) == (True, False)
+
+
+def test_who_is_followed_does_not_move_beside_themselves_but_somebody_else_does() -> None:
+    gate = MotionGate(THRESHOLD)
+    followed = Box(120.0, 280.0, 80.0, 90.0)
+    for frame in range(5):
+        gate.look(room(), frame / 15)
+    gate.look(with_person(room(), x=120), 5 / 15)
+    assert gate.moves_beside([]), "somebody came"
+    assert not gate.moves_beside([followed])
+    gate.look(with_person(with_person(room(), x=120), x=480), 6 / 15)
+    assert gate.moves_beside([followed])
+    assert not gate.moves_beside([followed, Box(480.0, 280.0, 80.0, 90.0)])
+
+
+def test_noise_does_not_move_beside_anybody() -> None:
+    gate = MotionGate(THRESHOLD)
+    for frame in range(60):
+        gate.look(noisy(room(), 10.0, frame), frame / 15)
+    assert not gate.moves_beside([])
