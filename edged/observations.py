@@ -91,12 +91,18 @@ class Observation(msgspec.Struct, frozen=True, omit_defaults=True, tag="observat
 
 
 _json_encoder = msgspec.json.Encoder()
+_NO_FACE = dict.fromkeys(Face.__struct_fields__)
 _json_decoder = msgspec.json.Decoder(Observation)
 
 
 def to_json(observation: Observation) -> bytes:
-    """One line of an observation file, without the newline."""
-    return _json_encoder.encode(observation)
+    """One line of an observation file, without the newline.
+
+    Scripts read it: `faces` and every field of a face are there, `null` where nothing was seen.
+    """
+    fields = msgspec.to_builtins(observation)
+    fields["faces"] = [{**_NO_FACE, **face} for face in fields.get("faces", ())]
+    return _json_encoder.encode(fields)
 
 
 def from_json(line: bytes) -> Observation:

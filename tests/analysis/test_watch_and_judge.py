@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 
@@ -96,6 +97,16 @@ def test_observation_lines_have_what_scripts_rely_on(models_directory: Path, tmp
     assert face["zone"] == "left"
     assert len(face["box"]) == 4
     assert len(face["eye_openness"]) == 2
+
+
+def test_what_was_not_seen_is_null_and_not_left_out() -> None:
+    nobody = Observation(0, 1, 0.0, 0, 0, 640, 480)
+    assert json.loads(observations.to_json(nobody))["faces"] == []
+    somebody = msgspec.structs.replace(nobody, faces=(Face(1, Box(0, 0, 9, 9), 0.9),))
+    (face,) = json.loads(observations.to_json(somebody))["faces"]
+    assert set(face) == set(Face.__struct_fields__)
+    assert face["gaze_yaw_degrees"] is None
+    assert observations.from_json(observations.to_json(somebody)) == somebody
 
 
 def test_other_settings_make_something_else_of_a_recording(models_directory: Path, tmp_path: Path) -> None:
