@@ -97,7 +97,7 @@ class PrivateBroker:
                 stderr=sink,
                 # Away from the terminal's Ctrl-C: it must outlive us long enough to hear us say goodbye.
                 start_new_session=True,
-                preexec_fn=_die_with_parent(os.getpid()),  # noqa: PLW1509 - one system call, takes no lock
+                preexec_fn=die_with_parent(os.getpid()),  # noqa: PLW1509 - one system call, takes no lock
             )
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
@@ -163,11 +163,12 @@ class PrivateBroker:
         return "it said nothing"
 
 
-def _die_with_parent(parent: int) -> Callable[[], None]:
+def die_with_parent(parent: int, number: signal.Signals = signal.SIGKILL) -> Callable[[], None]:
+    """For `preexec_fn`: the kernel sends the signal when the thread that started the process ends, however it does."""
     library = ctypes.CDLL(None, use_errno=True)
 
     def prepare() -> None:
-        library.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        library.prctl(_PR_SET_PDEATHSIG, number)
         if os.getppid() != parent:
             os._exit(1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import sys
 from typing import Annotated, Any, Optional
 
@@ -64,6 +65,9 @@ def demo(
 
 
 def _perform(settings: Settings, seconds: float | None, *, as_json: bool) -> dict[str, Any]:
+    for number in (signal.SIGTERM, signal.SIGHUP):  # `timeout 10 edged demo`, a closed terminal: like Ctrl-C
+        if signal.getsignal(number) is signal.SIG_DFL:  # under nohup it stays ignored
+            signal.signal(number, signal.default_int_handler)
     with Stage(settings) as stage:
         # Ctrl-C is how a demo without --seconds is meant to end.
         with contextlib.suppress(KeyboardInterrupt):

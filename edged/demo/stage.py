@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from edged.bus.message import CAPTURED_PROPERTY, Message
-from edged.bus.private_broker import PrivateBroker
+from edged.bus.private_broker import PrivateBroker, die_with_parent
 from edged.bus.subscriber import Subscriber
 from edged.capture.sitter import load_script
 from edged.capture.sitter_script import Script
@@ -133,6 +133,8 @@ class Stage:
                 stderr=sink,
                 # Ctrl-C is for the demo, which ends the daemon in good order.
                 start_new_session=True,
+                # A demo that is killed leaves no daemon behind that goes on watching.
+                preexec_fn=die_with_parent(os.getpid(), signal.SIGTERM),  # noqa: PLW1509 - one system call, takes no lock
                 env=_environment(os.environ),
             )
 

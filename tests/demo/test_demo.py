@@ -73,6 +73,21 @@ def test_everything_the_sitter_does_is_told_and_nothing_else(models_directory: P
 
 
 @pytest.mark.timeout(90)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_however_it_is_ended_nothing_goes_on(
+    number: signal.Signals, models_directory: Path, nothing_left: None
+) -> None:
+    demo = subprocess.Popen(COMMAND, stdout=subprocess.PIPE, text=True)
+    assert demo.stdout is not None
+    with demo:
+        assert demo.stdout.readline()  # it hears the daemon
+        demo.send_signal(number)
+        rest = demo.stdout.read()
+        assert demo.wait(20) == (-number if number == signal.SIGKILL else 0)
+    assert number == signal.SIGKILL or "of what the sitter did" in rest
+
+
+@pytest.mark.timeout(90)
 def test_without_a_broker_the_events_are_printed_all_the_same(
     tmp_path: Path, models_directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
