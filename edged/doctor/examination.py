@@ -130,12 +130,13 @@ def _video_nodes(root: Path) -> list[Path]:
 
 
 def _permissions(root: Path) -> Iterator[Finding]:
-    """May this user open the video devices? Only asked where there are any."""
-    closed = [node for node in _video_nodes(root) if not os.access(node, os.R_OK | os.W_OK)]
+    """May this user open the video devices?"""
+    nodes = _video_nodes(root)
+    closed = [node for node in nodes if not os.access(node, os.R_OK | os.W_OK)]
     user = _user_name()
     if not closed:
-        if _video_nodes(root):
-            yield Finding("permissions", True, f"{user} may open {', '.join(str(node) for node in _video_nodes(root))}")
+        told = f"{user} may open {', '.join(map(str, nodes))}" if nodes else "no /dev/video* to be kept from"
+        yield Finding("permissions", True, told)
         return
     owner = closed[0].stat()
     try:
@@ -245,7 +246,9 @@ def _broker(settings: Settings) -> Iterator[Finding]:
         with Subscriber(settings.mqtt, [topic], patience_seconds=BROKER_SECONDS):
             yield Finding("broker", True, f"{where} lets us in and grants {topic}")
     except EdgedError as error:
-        cure = "start one (sudo apt-get install mosquitto), or set mqtt.host; edged run waits for it meanwhile"
+        cure = "edged run tries again meanwhile; settings: edged config show --origin"
+        if "no broker answers" in str(error):
+            cure = "start one (sudo apt-get install mosquitto), or set mqtt.host; edged run waits for it meanwhile"
         yield Finding("broker", False, str(error), cure)
 
 
