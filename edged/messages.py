@@ -80,6 +80,8 @@ class Stop(msgspec.Struct, frozen=True, tag="stop", tag_field="type"):
 
 Upward = Union[Observation, Beacon, CaptureReport, InferenceReport, Picture, Failed]
 Downward = Union[Pause, Resume, TakePicture, Stop]
+# What a beacon says while models are loaded: known work with a long budget.
+LOADING = "loading models"
 MAX_PACKET_BYTES = 96 * 1024
 
 encode = msgspec.msgpack.Encoder().encode

@@ -62,16 +62,16 @@ class Daemon:
         Signals are taken over while it runs if this is the main thread.
         """
         systemd = SystemdNotifier()
-        if systemd.problem:
-            log.warning("%s", systemd.problem)
         set_title(process_name(self._settings.camera))
         mqtt = self._settings.mqtt
         log.info("edged %s, camera %s, MQTT at %s:%d", edged.__version__, self._settings.camera, mqtt.host, mqtt.port)
         try:
             with self._signals():
                 while True:
+                    # Who was asked not to look does not look again because it was restarted.
+                    paused = self._life is not None and self._life.paused
                     self._life = Life(
-                        self._settings, self._outbox, systemd=systemd,
+                        self._settings, self._outbox, systemd=systemd, paused=paused,
                         reload=self._reload, table=self._table, patience=self._patience,
                     )  # fmt: skip
                     end = self._life.run(self._wake_reader, self._woken)

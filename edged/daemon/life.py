@@ -26,7 +26,7 @@ from edged.daemon.systemd_notify import SystemdNotifier
 from edged.daemon.vitals import Vitals
 from edged.events import Happening, Health, HealthState, HealthStatus, iso_utc
 from edged.frames import FrameSlot
-from edged.messages import CaptureReport, Failed, InferenceReport, Picture, TakePicture, Upward
+from edged.messages import LOADING, CaptureReport, Failed, InferenceReport, Picture, TakePicture, Upward
 from edged.observations import Observation
 from edged.processes.supervisor import Child, Supervisor
 from edged.processes.table import Loss, Patience, ProcessSpec
@@ -56,13 +56,14 @@ class Life:
         outbox: Outbox,
         *,
         systemd: SystemdNotifier,
+        paused: bool = False,
         reload: Callable[[], Settings] | None = None,
         table: Mapping[str, ProcessSpec] | None = None,
         patience: Patience | None = None,
     ) -> None:
         self._settings = settings
         self._systemd = systemd
-        self.paused = False
+        self.paused = paused
         self.next_settings: Settings | None = None
         self._end: End | None = None
         self._selector = selectors.DefaultSelector()
@@ -96,6 +97,8 @@ class Life:
         try:
             self._bus.start()
             self._selector.register(self._bus.wake_fd, selectors.EVENT_READ, self._desk.answer_all)
+            if self.paused:
+                self._supervisor.pause()
             self._supervisor.start()
             self._reporter.announce()
             self._systemd.ready()
@@ -168,6 +171,11 @@ class Life:
             return True
         return any(child.state == "waiting" for child in self._supervisor.children.values())
 
+    def _loading(self) -> bool:
+        """A child is starting or loads its models: bounded by its own budget, which may be longer than systemd's."""
+        children = self._supervisor.children.values()
+        return any(child.state == "starting" or (child.alive and child.doing == LOADING) for child in children)
+
     def _camera(self, report: CaptureReport, now: float) -> None:
         before = self._capture
         if report.state == "opening" and before is not None and before.state in ("lost", "opening"):
@@ -212,6 +220,8 @@ class Life:
         self._vitals.captured(now, self._slot.newest_sequence())
         self._reporter.quiet(now)
         self._desk.tick(now)
+        if self._loading():
+            self._progress(now)
         if now >= self._board_at:
             self._board_at = now + _BOARD_SECONDS
             self._temperature = board.temperature_celsius()

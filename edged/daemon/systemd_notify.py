@@ -1,12 +1,15 @@
 """Tells systemd how things are: ready, status line, watchdog. The only file that imports systemd-python.
 
-All of it does nothing where systemd or its Python library is not there.
+All of it does nothing where systemd did not start us. Without the library, which has to be built on the device, the
+same words go out as plain datagrams: a unit of Type=notify that never hears READY=1 would be restarted for ever.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
+import socket
 from typing import Any
 
 
@@ -25,9 +28,7 @@ class SystemdNotifier:
 
     def __init__(self) -> None:
         self._daemon = _find()
-        self.problem = ""
-        if self._daemon is None and os.environ.get("NOTIFY_SOCKET"):
-            self.problem = "systemd waits for our word, but systemd-python is missing (pip install edged[systemd])"
+        self._address = os.environ.get("NOTIFY_SOCKET", "")
 
     def ready(self) -> None:
         """The start is complete."""
@@ -48,3 +49,14 @@ class SystemdNotifier:
     def _tell(self, state: str) -> None:
         if self._daemon is not None:
             self._daemon.notify(state)
+        elif self._address:
+            self._send(state)
+
+    def _send(self, state: str) -> None:
+        # An abstract socket is written with @ and addressed with a zero byte (sd_notify(3)).
+        address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
+        with (
+            contextlib.suppress(OSError),
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as line,
+        ):
+            line.sendto(state.encode(), address)

@@ -38,12 +38,21 @@ class Transfer:
 
 def public_url(url: str) -> str:
     """An address as it may be shown: without user and password."""
-    parts = urllib.parse.urlsplit(url)
+    try:
+        parts = urllib.parse.urlsplit(url)
+    except ValueError:
+        # What is no address at all may still hold a password.
+        return url.rpartition("@")[2]
     return urllib.parse.urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def request(transfer: Transfer, headers: dict[str, str] | None = None) -> urllib.request.Request:
-    """A request with our name and, for the same host only, the credentials."""
+    """A request with our name and, for the same host only, the credentials. Raises DownloadError."""
+    try:
+        urllib.parse.urlsplit(transfer.url)
+    except ValueError as error:
+        reason = f"{public_url(transfer.url)} is not an address: {error}"
+        raise DownloadError(reason, "check the address, it should look like https://host/path") from None
     made = urllib.request.Request(  # noqa: S310 - candidates() and pull() let only http(s) through
         public_url(transfer.url), headers={"User-Agent": f"edged/{__version__}", **(headers or {})}
     )

@@ -83,6 +83,8 @@ class Network:
         delegates = []
         if delegate:
             try:
+                # The runtime complains a second time, by a traceback, about a library that it could not open.
+                ctypes.CDLL(delegate)
                 delegates.append(runtime.load_delegate(delegate, delegate_options))
             except (ValueError, OSError, RuntimeError) as error:
                 raise ModelCorrupt(

@@ -12,7 +12,7 @@ from edged.frames import FrameSlot
 from edged.inference.models import ModelStore, default_directory
 from edged.inference.pacing import Pacer
 from edged.inference.pipeline import Pipeline
-from edged.messages import InferenceReport, Pause, Resume
+from edged.messages import LOADING, InferenceReport, Pause, Resume
 from edged.processes.child import ChildLink
 from edged.settings import Settings
 
@@ -27,7 +27,7 @@ def main(link: ChildLink, slot: FrameSlot, settings: Settings) -> None:
     """Analyse frames until told to stop. Raises ModelError or RuntimeMissing when there is nothing to analyse with."""
     # One camera must not take all cores: networks have their own thread setting, OpenCV needs none.
     cv2.setNumThreads(1)
-    link.beacon("loading models", _LOADING_SECONDS)
+    link.beacon(LOADING, _LOADING_SECONDS)
     pipeline = Pipeline(
         settings.inference, ModelStore(default_directory(settings.models)), stream_landmarks=settings.stream.landmarks
     )

@@ -252,11 +252,20 @@ def test_without_progress_the_watchdog_goes_hungry(
         daemon.wait()
 
 
-def test_a_missing_library_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NOTIFY_SOCKET", "/nowhere")
+@pytest.mark.parametrize("abstract", [False, True])
+def test_without_the_library_systemd_hears_us_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, abstract: bool
+) -> None:
+    name = f"edged-test-{os.getpid()}" if abstract else str(tmp_path / "notify")
     monkeypatch.setitem(sys.modules, "systemd.daemon", None)
-    notifier = SystemdNotifier()
-    assert "systemd-python" in notifier.problem
-    notifier.ready()
+    monkeypatch.setenv("NOTIFY_SOCKET", f"@{name}" if abstract else name)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(f"\0{name}" if abstract else name)
+        listener.settimeout(5)
+        notifier = SystemdNotifier()
+        notifier.ready()
+        notifier.status("ok\n2 people")
+        assert [listener.recv(100), listener.recv(100)] == [b"READY=1", b"STATUS=ok 2 people"]
+    notifier.progress()  # nobody listens any more: no reason to end
     monkeypatch.delenv("NOTIFY_SOCKET")
-    assert SystemdNotifier().problem == ""
+    SystemdNotifier().ready()
