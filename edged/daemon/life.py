@@ -314,6 +314,7 @@ class Life:
         """Stop all in reverse order, within two seconds."""
         if self._end != "restart":
             self._systemd.stopping()
+        self._publish_health(judge_health(self._condition(time.monotonic())))  # the last word on the figures
         try:
             self._supervisor.stop(CHILDREN_STOP_SECONDS)
         finally:

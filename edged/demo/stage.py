@@ -28,6 +28,7 @@ from edged.settings import MqttSettings, Settings
 
 CAMERA = "sitter"
 _STOP_SECONDS = 3.0
+_LAST_WORDS_SECONDS = 0.5
 _TURN_SECONDS = 0.05
 _LONGEST_START_SECONDS = 60.0
 
@@ -151,11 +152,23 @@ class Stage:
         """Hear the daemon for so long, counted from its first observation; None: until interrupted."""
         for message in self._messages(seconds):
             if message is not None:
-                captured = message.user.get(CAPTURED_PROPERTY)
-                self.heard.take(
-                    message.topic, message.payload, int(captured) if captured else None, message.received_monotonic_ns
-                )
+                self._take(message)
             on_turn()
+
+    def _take(self, message: Message) -> None:
+        captured = message.user.get(CAPTURED_PROPERTY)
+        self.heard.take(
+            message.topic, message.payload, int(captured) if captured else None, message.received_monotonic_ns
+        )
+
+    def _hear_the_end(self) -> None:
+        """End the daemon and listen to its last words: the health with the final figures, then `offline`."""
+        assert self._subscriber is not None
+        self._stop_daemon()
+        for message in self._subscriber.messages(_LAST_WORDS_SECONDS):
+            self._take(message)
+            if message.payload == b"offline":
+                return
 
     def _messages(self, seconds: float | None) -> Iterator[Message | None]:
         assert self._subscriber is not None
@@ -206,8 +219,9 @@ class Stage:
         )
 
     def report(self) -> dict[str, Any]:
-        """The demo's JSON."""
+        """The demo's JSON. The performance ends with it."""
         heard, result = self.heard, self.score()
+        self._hear_the_end()
         counts: dict[str, int] = {}
         for event in heard.events:
             counts[event["kind"]] = counts.get(event["kind"], 0) + 1

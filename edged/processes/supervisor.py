@@ -263,7 +263,7 @@ class Supervisor:
         if each.state == "starting":
             each.state = "running"
             each.since = now
-            each._budget_seconds = each.spec.heartbeat_seconds
+            each._budget_seconds = self._allowed(each, each.spec.heartbeat_seconds)
         if isinstance(message, Beacon):
             each.doing = message.doing
             each._budget_seconds = self._allowed(each, message.budget_seconds)
@@ -274,11 +274,9 @@ class Supervisor:
     def _allowed(self, each: Child, budget_seconds: float) -> float:
         """How long a child may be silent.
 
-        Long budgets, for starting and loading, guess at the speed of a board. Where the guess was wrong, killing the
-        child again after the same time would never let it finish, so each silence doubles them.
+        Budgets guess at the speed of a board. Where the guess was wrong, killing the child again after the same time
+        would never let it get anywhere, so each silence in a row doubles them.
         """
-        if budget_seconds < self._patience.guessed:
-            return budget_seconds
         return budget_seconds * (1 << min(each.silences, self._patience.doublings))
 
     def _ended(self, each: Child) -> None:
@@ -302,6 +300,7 @@ class Supervisor:
         during = f" while {each.doing}" if each.doing else (" since its start" if each.state == "starting" else "")
         self._kill(each)
         self._lost(each, "process_hung", f"{each.name} was silent for {silent:.1f} s{during}", final=False)
+        each.silences += 1
 
     def _kill(self, each: Child) -> None:
         """SIGKILL, which also ends what SIGSTOP stopped, and wait: it must be gone before another writes frames."""
@@ -323,8 +322,6 @@ class Supervisor:
         self._forget(each)
         if ran_well:
             each.in_a_row = each.silences = 0
-        if cause == "process_hung":
-            each.silences += 1
         if each.retired:
             each.state = "stopped"
             each.since = time.monotonic()

@@ -34,8 +34,7 @@ class Patience:
     final: float = 30.0  # pause after a child said that trying again is useless
     well: float = 10.0  # a child that ran this long ran well: its deaths are counted anew
     jitter: float = 0.25
-    guessed: float = 5.0  # budgets from here on are guesses, and grow where they prove wrong
-    doublings: int = 4
+    doublings: int = 4  # of the time a child may be silent, one for each time in a row that it was killed for it
 
 
 Cause = Literal["process_died", "process_hung", "process_failed"]

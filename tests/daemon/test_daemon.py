@@ -206,6 +206,19 @@ def test_pause_and_resume(theatre: Theatre) -> None:
     assert theatre.last("health")["restarts"] == count
 
 
+def test_who_was_paused_is_still_paused_after_a_restart(theatre: Theatre) -> None:
+    assert answer(theatre, "pause")["status"] == "ok"
+    theatre.wait_for("paused")
+    seen = len(theatre.heard)
+    assert answer(theatre, "restart", "again")["status"] == "ok"
+    theatre.until(lambda: [p for t, p in theatre.heard[seen:] if t == "availability"][-2:] == ["offline", "online"])
+    theatre.wait_for("paused")
+    theatre.hear(1.0)
+    assert theatre.status() == "paused"
+    assert answer(theatre, "resume", "on")["status"] == "ok"
+    theatre.wait_for("ok")
+
+
 def test_snapshots_are_refused_unless_turned_on(theatre: Theatre) -> None:
     response = answer(theatre, "snapshot")
     assert response["status"] == "error"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import random
 import selectors
@@ -188,7 +187,7 @@ def test_a_child_that_keeps_dying_backs_off_and_is_forgiven_once_it_runs_well(st
 
 
 def test_a_child_on_a_slow_board_gets_more_time_to_load_until_it_can(stage: Setting) -> None:
-    play = stage(dataclasses.replace(QUICK, guessed=0.5), one="slow")
+    play = stage(one="slow")
     one = play.supervisor.children["one"]
     play.until(lambda: one.doing == "working")
     assert [loss.cause for loss in play.losses] == ["process_hung", "process_hung"], "0.5 and 1 s were too short"
