@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 _LOADING_SECONDS = 30.0  # a slow card, a cold cache and a delegate that compiles
 _TURN_SECONDS = 0.5
 _BUDGET_SECONDS = 2.0
+_BUDGET_FRAMES = 5
 
 
 def main(link: ChildLink, slot: FrameSlot, settings: Settings) -> None:
@@ -45,11 +46,13 @@ def _loop(link: ChildLink, slot: FrameSlot, settings: Settings, pipeline: Pipeli
     _tell(link, report, slowed=False)
     slowed = paused = False
     sequence = 0
+    # The first frame warms up every kernel; what it took says how long a frame may take on this board.
+    doing, budget = "analysing the first frame", _LOADING_SECONDS
     while not link.stopping:
         for message in link.receive():
             if isinstance(message, (Pause, Resume)):
                 paused = isinstance(message, Pause)
-        link.beacon("paused" if paused else "waiting for a frame", _BUDGET_SECONDS)
+        link.beacon("paused" if paused else doing, budget)
         if paused:
             link.wait(_TURN_SECONDS)
             continue
@@ -58,9 +61,10 @@ def _loop(link: ChildLink, slot: FrameSlot, settings: Settings, pipeline: Pipeli
             continue
         sequence = stamp.sequence
         image = buffer[: stamp.size_bytes].reshape(stamp.height, stamp.width, 3)
-        began = time.thread_time()
+        started, began = time.monotonic(), time.thread_time()
         observation = pipeline.analyse(image, stamp)
         link.send(observation)
+        doing, budget = "analysing frames", _patience(time.monotonic() - started)
         if lockstep:
             slot.taken(sequence)
             continue
@@ -69,6 +73,14 @@ def _loop(link: ChildLink, slot: FrameSlot, settings: Settings, pipeline: Pipeli
         if pacer.slowed != slowed:
             slowed = pacer.slowed
             _tell(link, report, slowed=slowed)
+
+
+def _patience(spent_seconds: float) -> float:
+    """The silence allowed where a frame takes this long: in steps, so that it is seldom told anew."""
+    budget = _BUDGET_SECONDS
+    while budget < _BUDGET_FRAMES * spent_seconds:
+        budget *= 2
+    return budget
 
 
 def _tell(link: ChildLink, report: InferenceReport, *, slowed: bool) -> None:
