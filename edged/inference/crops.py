@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 Image = NDArray[np.uint8]
 
 _WARP = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+_STEADY_SHIFT = 0.015  # a square that moved by less than this share of its side is kept as it was
+_STEADY_TURN_RADIANS = 0.02
+_STEADY_GROWTH = 0.02
 
 
 class Square(NamedTuple):
@@ -147,3 +150,15 @@ def to_frame(points: NDArray[np.float32], square: Square, size: int, *, mirrored
     result: NDArray[np.float32] = points @ matrix[:count, :count]
     result += np.array((x, y, 0.0), np.float32)[:count]
     return result
+
+
+def steady(before: Square, now: Square) -> Square:
+    """The square as it was, if it hardly moved: then equal pixels stay equal and need not be asked about."""
+    if (
+        abs(now.x - before.x) < _STEADY_SHIFT * before.side
+        and abs(now.y - before.y) < _STEADY_SHIFT * before.side
+        and abs(now.side - before.side) < _STEADY_GROWTH * before.side
+        and abs(now.angle - before.angle) < _STEADY_TURN_RADIANS
+    ):
+        return before
+    return now

@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edged.errors import ModelCorrupt, ModelMissing
-from edged.inference.crops import Glance, Image, Square
-from edged.inference.eyes import Eye, EyeReader, blocks, changed, eye_square
+from edged.inference.crops import Image, Square, steady
+from edged.inference.eye_watch import EyeWatch, WatchedEyes
+from edged.inference.eyes import EyeReader
 from edged.inference.face_detection import Detection, FaceDetector
-from edged.inference.face_mesh import LEFT_EYE_CORNERS, RIGHT_EYE_CORNERS, FaceMesh, Mesh
+from edged.inference.face_mesh import FaceMesh, Mesh
 from edged.inference.finder import FoundFace, Scene
 from edged.inference.litert import Network
 from edged.inference.models import ModelStore
@@ -36,13 +37,6 @@ _OTHERS_SECONDS = 3.0  # how often others are looked for while only those who ar
 _OLDEST_MESH_SECONDS = 0.5  # a still face is measured again this often
 _CALM_MESH_SECONDS = 0.06  # a face that moves gently is measured this often: every second frame at 30 a second
 _FAST_LEVELS = 9.0  # mean change of a face's pixels from which it is measured on every frame
-_SAME_OPENING = 0.1  # an eye whose lids opened or closed by less than this share is as before
-_SAME_OFFSET = 0.02  # and whose iris moved by less than this share of the eye's width: about three degrees
-_ALTERNATE = 1.5  # up to this many times the limit, every second frame is asked
-_BLOCK_LEVELS_PER_LEVEL = 4.0  # one block of an eye may change this much more than `iris_skip_levels`
-_STEADY_SHIFT = 0.015  # a square that moved by less than this share of its side is kept as it was
-_STEADY_TURN_RADIANS = 0.02
-_STEADY_GROWTH = 0.02
 # A mesh that lies elsewhere in its square than in the middle, by these shares of the side, has not caught up with the
 # face: it is asked again on the next frame, however still the picture, and for a while the detector is asked before
 # it where the face is now. Left alone, the network fits "a face" to a square that holds half of one, and stays there.
@@ -52,40 +46,6 @@ _WELL_PLACED_OVERLAP = 0.6
 _SAME_SIZE_RATIO = 1.8
 
 _NOWHERE = Box(0, 0, 0, 0)
-
-
-@dataclass
-class _EyeMemory:
-    """What was last asked about one eye. glance: looks at where the eye is now; square: where it was last told."""
-
-    mesh: Mesh | None = None
-    glance: Glance | None = None
-    blocks: Image | None = None
-    eye: Eye | None = None
-    square: Square | None = None
-    skipped: bool = False
-
-    def read(self, reader: EyeReader, image: Image, now: Image, *, right: bool) -> None:
-        """Ask the network. now: the blocks by which the next pictures are judged."""
-        assert self.glance is not None
-        self.square = self.glance.square
-        self.eye = reader.read(image, self.square, right=right)
-        self.blocks = now
-        self.skipped = False
-
-    def may_rest(self, mesh: Mesh) -> bool:
-        """Whether this eye was still when last looked at, in a face that was not measured again since."""
-        return self.skipped and self.mesh is mesh
-
-    def skip(self) -> None:
-        """Keep the last answer, where the eye is now."""
-        assert self.glance is not None
-        assert self.eye is not None
-        assert self.square is not None
-        if self.square is not self.glance.square:
-            self.eye = self.eye.moved(self.square, self.glance.square)
-            self.square = self.glance.square
-        self.skipped = True
 
 
 @dataclass
@@ -106,9 +66,7 @@ class _Followed:
     asked_at: float = -1e9
     settled: bool = False
     unsure_until: float = 0.0
-    turn: bool = False
-    right: _EyeMemory = field(default_factory=_EyeMemory)
-    left: _EyeMemory = field(default_factory=_EyeMemory)
+    eyes: WatchedEyes = field(default_factory=WatchedEyes)
 
 
 class LiteRtFaces:
@@ -152,7 +110,7 @@ class LiteRtFaces:
         mesh = load("face_landmark")
         self._mesh = FaceMesh(mesh) if mesh else None
         iris = load("iris_landmark") if self._mesh else None
-        self._eyes = EyeReader(iris) if iris else None
+        self._eyes = EyeWatch(EyeReader(iris)) if iris else None
 
     @property
     def stages(self) -> list[str]:
@@ -201,13 +159,15 @@ class LiteRtFaces:
                 self._take_up(image, detection, at, landmarks)
         del self._followed[self._settings.max_faces :]
         if landmarks and self._eyes and self._settings.stages.iris:
-            self._read_eyes(self._eyes, image)
+            for face in self._followed:
+                if face.mesh is not None:
+                    self._eyes.read(face.eyes, face.mesh, image, self._settings.iris_skip_levels)
             self._timed("iris", started)
         for face in self._followed:
             self._ids.keep(face.track, face.box, at)
         self._ids.forget(at)
         return [
-            FoundFace(face.track, face.box, face.score, face.mesh, face.right.eye, face.left.eye)
+            FoundFace(face.track, face.box, face.score, face.mesh, face.eyes.right.eye, face.eyes.left.eye)
             for face in self._followed
         ]
 
@@ -251,7 +211,7 @@ class LiteRtFaces:
         face.settled = shift < _SETTLED_SHIFT and growth < _SETTLED_GROWTH
         if not face.settled:
             face.unsure_until = at + _CATCH_UP_SECONDS
-        face.square = _steady(face.square, found)
+        face.square = steady(face.square, found)
         height, width = image.shape[:2]
         left, top = max(0, int(face.box.x)), max(0, int(face.box.y))
         right = min(width, int(face.box.x + face.box.width))
@@ -327,54 +287,6 @@ class LiteRtFaces:
         face.track = self._ids.identify(face.box, at, [other.track for other in self._followed])
         self._followed.append(face)
 
-    def _read_eyes(self, reader: EyeReader, image: Image) -> None:
-        for face in self._followed:
-            if face.mesh is None:
-                continue
-            face.turn = not face.turn
-            due: list[tuple[_EyeMemory, bool, Image]] = []
-            eyes = ((face.right, True), (face.left, False))[:: 1 if face.turn else -1]
-            for number, (memory, right) in enumerate(eyes):
-                if number and not due and memory.may_rest(face.mesh):
-                    continue  # of two still eyes one is looked at per frame
-                now = self._look_at_eye(reader, image, memory, face.mesh, right=right)
-                if now is not None:
-                    due.append((memory, right, now))
-            # The eyes of one person go together: while the one, asked in turn, says as before, the other may wait.
-            due.sort(key=lambda one: not one[0].skipped)
-            for memory, right, now in due:
-                before = memory.eye
-                memory.read(reader, image, now, right=right)
-                other = due[-1][0]
-                if other is memory or before is None or self._settings.iris_skip_levels <= 0:
-                    continue
-                if other.eye is not None and not other.skipped and _same(before, memory.eye):
-                    other.skip()
-                    break
-
-    def _look_at_eye(
-        self, reader: EyeReader, image: Image, memory: _EyeMemory, mesh: Mesh, *, right: bool
-    ) -> Image | None:
-        """Find the eye where it is now; returns what is seen there if the network should be asked."""
-        glance = memory.glance
-        if glance is None or glance.shape != image.shape or memory.mesh is not mesh:
-            memory.mesh = mesh
-            square = _eye_square(mesh, right=right)
-            if glance is not None:
-                square = _steady(glance.square, square)
-            if glance is None or glance.shape != image.shape or square is not glance.square:
-                memory.glance = glance = reader.glance(square, image)
-        now = blocks(glance.take(image))
-        if memory.blocks is None or self._eye_is_due(now, memory.blocks, skipped=memory.skipped):
-            return now
-        memory.skip()
-        return None
-
-    def _eye_is_due(self, now: Image, asked: Image, *, skipped: bool) -> bool:
-        """Small changes are noise; from larger ones on every second frame is asked, and every frame when large."""
-        limit = self._settings.iris_skip_levels * (1.0 if skipped else _ALTERNATE)
-        return limit <= 0 or changed(now, asked, limit, limit * _BLOCK_LEVELS_PER_LEVEL)
-
 
 def _distance(one: Box, other: Box) -> float:
     """Between the middles, in pixels."""
@@ -387,29 +299,3 @@ def _may_be(one: Box, other: Box) -> bool:
     """Near enough, and of a size, to be the same face a moment later."""
     wider = max(one.width, other.width)
     return wider < _SAME_SIZE_RATIO * min(one.width, other.width) and _distance(one, other) < wider
-
-
-def _same(before: Eye, now: Eye | None) -> bool:
-    """The same as far as blinks and gaze go."""
-    return now is not None and (
-        abs(now.aspect_ratio - before.aspect_ratio) < _SAME_OPENING * before.aspect_ratio
-        and abs(now.offset_x - before.offset_x) < _SAME_OFFSET
-        and abs(now.offset_y - before.offset_y) < _SAME_OFFSET
-    )
-
-
-def _eye_square(mesh: Mesh, *, right: bool) -> Square:
-    outer, inner = RIGHT_EYE_CORNERS if right else LEFT_EYE_CORNERS
-    return eye_square(mesh.points[outer], mesh.points[inner], right=right)
-
-
-def _steady(before: Square, now: Square) -> Square:
-    """The square as it was, if it hardly moved: then equal pixels stay equal and need not be asked about."""
-    if (
-        abs(now.x - before.x) < _STEADY_SHIFT * before.side
-        and abs(now.y - before.y) < _STEADY_SHIFT * before.side
-        and abs(now.side - before.side) < _STEADY_GROWTH * before.side
-        and abs(now.angle - before.angle) < _STEADY_TURN_RADIANS
-    ):
-        return before
-    return now
