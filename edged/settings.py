@@ -300,7 +300,49 @@ class MqttSettings(_Section):
         3600, "The broker keeps our session for this long while we are away.", unit="s", ge=0, le=604800
     )
     reconnect_max_seconds: float = option(30.0, "Longest pause between attempts to connect.", unit="s", ge=0.5, le=3600)
+    state_expiry_seconds: int = option(
+        90,
+        "A state that nobody confirmed for this long disappears from the broker, and from Home Assistant.",
+        unit="s",
+        ge=10,
+        le=86400,
+    )
     tls: TlsSettings = option(TlsSettings(), "Encryption.")
+
+
+class StoreSettings(_Section):
+    """What is kept on disk: events that wait for the broker, settings from afar."""
+
+    directory: Path | None = option(
+        None,
+        "Folder for what edged keeps; none means EDGED_STATE_DIR, else what systemd gives (STATE_DIRECTORY), "
+        "else /var/lib/edged or ~/.local/state/edged.",
+    )
+    limit_events: int = option(100_000, "Most events that wait for the broker.", ge=100, le=10_000_000)
+    limit_megabytes: int = option(64, "Most room that waiting events take.", unit="MB", ge=1, le=10_000)
+    limit_days: float = option(14.0, "An event that waited for this long is dropped.", unit="d", gt=0, le=3650)
+    batch_seconds: float = option(
+        2.0,
+        "Blinks, gaze and the like of this last stretch may be lost in a power cut (never otherwise); longer spares "
+        "the card. Security, identity and health events are on the card before they are sent.",
+        unit="s",
+        ge=0,
+        le=60,
+    )
+
+
+class HomeAssistantSettings(_Section):
+    """How Home Assistant finds this camera."""
+
+    enabled: bool = option(True, "Publish what Home Assistant needs to set the camera up by itself.")
+    prefix: str = option(
+        "homeassistant",
+        "Home Assistant's discovery prefix.",
+        pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$",
+    )
+    discovery: Literal["device", "components"] = option(
+        "device", "One message for the whole device, or one for each entity for an old Home Assistant."
+    )
 
 
 class SnapshotSettings(_Section):
@@ -349,6 +391,8 @@ class Settings(_Section):
     inference: InferenceSettings = option(InferenceSettings(), "The networks.")
     judgement: JudgementSettings = option(JudgementSettings(), "From observations to events.")
     mqtt: MqttSettings = option(MqttSettings(), "The broker.")
+    home_assistant: HomeAssistantSettings = option(HomeAssistantSettings(), "Home Assistant.")
+    store: StoreSettings = option(StoreSettings(), "What is kept on disk.")
     snapshot: SnapshotSettings = option(SnapshotSettings(), "Pictures on request.")
     stream: StreamSettings = option(StreamSettings(), "Per-frame data.")
     health: HealthSettings = option(HealthSettings(), "The pipeline's own state.")

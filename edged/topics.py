@@ -15,7 +15,7 @@ from edged import events
 
 NAME_PATTERN = re.compile(r"[a-z0-9_-]{1,64}")
 
-COMMANDS = ("restart", "pause", "resume", "snapshot")
+COMMANDS = ("restart", "pause", "resume", "snapshot", "reconnect")
 ASPECTS = {"presence": events.PresenceState, "gaze": events.GazeState, "eyes": events.EyesState}
 
 
@@ -74,6 +74,29 @@ TOPICS: dict[str, Topic] = {
     ),
     "command": Topic("command/{name}", "in", 1, False, Command, "Do something once", retained_input_refused=True),
     "response": Topic("response/{name}", "out", 1, False, Response, "What came of a command"),
+    "config_set": Topic(
+        "config/set",
+        "in",
+        1,
+        True,
+        "application/merge-patch+json",
+        "All that should differ from the settings file: a JSON merge patch (RFC 7396); empty: nothing",
+    ),
+    "config_change": Topic(
+        "config/change",
+        "in",
+        1,
+        False,
+        "application/merge-patch+json",
+        "A merge patch over what was set before; `null` takes a change back",
+        retained_input_refused=True,
+    ),
+    "config_state": Topic(
+        "config/state", "out", 1, True, "application/json", "The settings in effect, and which came from afar"
+    ),
+    "config_result": Topic(
+        "config/result", "out", 1, False, "application/json", "What came of `config/set` and `config/change`"
+    ),
 }
 
 

@@ -8,13 +8,15 @@ import os
 import threading
 import time
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from edged.bus.commands import CommandDesk, Repetition, Reply, Request
+from edged.bus.commands import CommandDesk, Repetition, Reply, Request, may_reply_on
 from edged.bus.connection import Connection
 from edged.bus.delivery import Delivery
+from edged.bus.inbox import Inbox
 from edged.bus.message import Message
 from edged.bus.outbox import Outbox, OutgoingEvent
 from edged.bus.paho_link import Link, Welcome, Will
@@ -42,14 +44,20 @@ class Bus:
     broker. A thread of its own connects, for ever.
     """
 
-    def __init__(self, settings: MqttSettings, camera: str, outbox: Outbox) -> None:
+    def __init__(self, settings: MqttSettings, camera: str, outbox: Outbox, listens: Iterable[str] = ()) -> None:
+        """listens: topic filters beside the commands; what comes on them is handed out by `messages`."""
         self._settings = settings
+        self._listens = list(listens)
         self._camera = camera
         self._availability = self._topic("availability")
         self._delivery = Delivery(outbox, final_topic=self._availability)
         self._desk = CommandDesk(settings.prefix, camera)
         self._guard = threading.Lock()
         self._requests: deque[Request] = deque()
+        self._commands = self._topic("command", name="")
+        self._inbox = Inbox(frozenset({self._topic("config_set")}))
+        self._connects = 0
+        self._reconnect_asked = False
         self._stream: deque[tuple[str, bytes]] = deque(maxlen=_STREAM_LIMIT)
         self._warnings: dict[str, None] = {}
         self._put_off = ""
@@ -94,6 +102,11 @@ class Bus:
     def lost_events(self) -> int:
         """Events that no subscriber will ever get, since the start."""
         return self._delivery.lost_events
+
+    @property
+    def connects(self) -> int:
+        """How often the broker has let us in: a new number means that retained messages come again."""
+        return self._connects
 
     # -- life ---------------------------------------------------------------------------------------------------
 
@@ -144,7 +157,46 @@ class Bus:
         self._delivery.once(self._topic("snapshot"), jpeg, content_type="image/jpeg")
         self._connection.poke()
 
+    def tell(self, key: str, state: msgspec.Struct) -> None:
+        """Set a retained row of the topic table: the latest wins, sent again as it is now after every connect."""
+        self._latest(self._topic(key), state)
+
+    def retained(self, topic: str, payload: bytes) -> None:
+        """As `tell`, for a topic outside our branch (discovery). An empty payload clears it, once."""
+        if self._delivery.latest(topic, payload):
+            self._connection.poke()
+
+    def say(self, key: str, answer: msgspec.Struct, asked: Message | None = None) -> None:
+        """Publish once on a row of the topic table; also on the response topic of the message that asked, if any."""
+        payload = msgspec.json.encode(answer)
+        own = self._topic(key)
+        correlation = asked.properties.get("correlation") if asked is not None else None
+        self._delivery.once(own, payload, correlation=correlation, content_type="application/json")
+        reply_topic = asked.properties.get("response_topic") if asked is not None else None
+        if reply_topic and reply_topic != own and may_reply_on(reply_topic, self._settings.prefix, self._camera):
+            self._delivery.once(reply_topic, payload, correlation=correlation, content_type="application/json")
+        self._connection.poke()
+
+    def desire(self, overlay: bytes) -> None:
+        """Replace what is retained on `config/set`, once: a later wish of somebody else must not be overwritten by
+        ours with the next connect. Empty clears it.
+        """
+        self._delivery.once(self._topic("config_set"), overlay, retain=True)
+        self._connection.poke()
+
+    def reconnect(self) -> None:
+        """Drop the connection once all that waits is answered, and connect anew."""
+        self._reconnect_asked = True
+        self._connection.poke()
+
     # -- in -----------------------------------------------------------------------------------------------------
+
+    def messages(self) -> list[Message]:
+        """What came since the last call on the filters beside the commands, in order; of `config/set` the newest.
+
+        Announced by `wake_fd`, as `requests` is; call both.
+        """
+        return self._inbox.take()
 
     def requests(self) -> list[Request]:
         """The commands that came since the last call, each once and each known. Each wants a `respond`."""
@@ -168,10 +220,12 @@ class Bus:
         """Subscribe, and make everything due again."""
         with self._guard:
             self._warnings.clear()
+        self._connects += 1
+        self._reconnect_asked = False
         self._delivery.connected(welcome.receive_maximum)
         # Always, for the session may be gone; and our own availability, since the will of a connection that died
         # slowly can overtake the `online` of this one.
-        link.subscribe([command_filter(self._settings.prefix, self._camera)])
+        link.subscribe([command_filter(self._settings.prefix, self._camera), *self._listens])
         link.subscribe([self._availability], qos=0, replay=False)
 
     def pump(self, link: Link) -> None:
@@ -180,6 +234,8 @@ class Bus:
             # A new connection starts again at the oldest event, after a pause that grows.
             refusal, self._put_off = self._put_off, ""
             raise BrokerError(f"the broker takes no more at the moment: {refusal}")
+        if self._reconnect_asked and not self._delivery.answers_wait:
+            raise BrokerError("reconnecting, as asked")
         self._delivery.settle()
         while (outgoing := self._delivery.next()) is not None:
             if self._denied(outgoing.topic):
@@ -235,6 +291,10 @@ class Bus:
         if message.topic == self._availability:
             if message.payload != ONLINE and self._farewell_mid is None:
                 self._delivery.renew(self._availability)
+            return
+        if not message.topic.startswith(self._commands):
+            if self._inbox.put(message):
+                self._wake()
             return
         with self._guard:
             taken: Request | Reply | Repetition | None = self._desk.take(message, time.monotonic())

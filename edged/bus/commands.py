@@ -75,7 +75,7 @@ class CommandDesk:
         name = command_name(message.topic)
         reply_topic = message.properties.get("response_topic")
         correlation = message.properties.get("correlation")
-        if reply_topic is not None and not self._may_reply_on(reply_topic):
+        if reply_topic is not None and not may_reply_on(reply_topic, self._prefix, self._camera):
             return self._refuse(name, None, None, None, f"the response topic {reply_topic[:100]!r} is not allowed")
         if len(message.payload) > MAX_PAYLOAD_BYTES:
             return self._refuse(
@@ -175,12 +175,13 @@ class CommandDesk:
             topics.append((reply_topic, correlation))
         return Reply(tuple(topics), msgspec.json.encode(response))
 
-    def _may_reply_on(self, topic: str) -> bool:
-        """An asker may have its answer anywhere but where it would pass for something else: our own retained state,
-        a command (which would be answered, and so on for ever), a job for an actuator, the broker's own topics.
-        """
-        if not topic or "+" in topic or "#" in topic or "\0" in topic or topic.startswith("$"):
-            return False
-        if topic.startswith(camera_topic(self._prefix, self._camera, "response", name="")):
-            return True
-        return not topic.startswith((f"{self._prefix}/camera/", f"{self._prefix}/actuator/", "homeassistant/"))
+
+def may_reply_on(topic: str, prefix: str, camera: str) -> bool:
+    """An asker may have its answer anywhere but where it would pass for something else: our own retained state,
+    a command (which would be answered, and so on for ever), a job for an actuator, the broker's own topics.
+    """
+    if not topic or "+" in topic or "#" in topic or "\0" in topic or topic.startswith("$"):
+        return False
+    if topic.startswith(camera_topic(prefix, camera, "response", name="")):
+        return True
+    return not topic.startswith((f"{prefix}/camera/", f"{prefix}/actuator/", "homeassistant/"))

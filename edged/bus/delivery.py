@@ -99,13 +99,27 @@ class Delivery:
                 self._dirty[topic] = None
 
     def once(
-        self, topic: str, payload: bytes, correlation: bytes | None = None, content_type: str | None = None
+        self,
+        topic: str,
+        payload: bytes,
+        correlation: bytes | None = None,
+        content_type: str | None = None,
+        *,
+        retain: bool = False,
     ) -> None:
         """Queue a message that is sent once."""
         with self._lock:
             if len(self._once) >= self._once_limit:
                 self._once.popleft()
-            self._once.append(Outgoing("once", topic, payload, correlation=correlation, content_type=content_type))
+            self._once.append(
+                Outgoing("once", topic, payload, retain=retain, correlation=correlation, content_type=content_type)
+            )
+
+    @property
+    def answers_wait(self) -> bool:
+        """A message that is sent once waits or is under way."""
+        with self._lock:
+            return bool(self._once) or any(flight.outgoing.kind == "once" for flight in self._flights.values())
 
     @property
     def lost_events(self) -> int:
@@ -197,6 +211,8 @@ class Delivery:
             outgoing = flight.outgoing
             if outgoing.kind == "latest":
                 self._topics_under_way.discard(outgoing.topic)
+                if not outgoing.payload and not self._latest.get(outgoing.topic, b"-"):
+                    del self._latest[outgoing.topic]  # cleared: nothing is to be said of it any more
             elif outgoing.kind == "event":
                 self._events_under_way -= 1
                 self._settled.append(outgoing.key)

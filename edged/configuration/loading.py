@@ -31,6 +31,7 @@ COMMAND_LINE = "command line"
 # Variables that begin like settings and are none: they serve commands and tests.
 OTHER_VARIABLES = {
     "EDGED_MODELS_DIR": "folder of model files",
+    "EDGED_STATE_DIR": "folder for what edged keeps",
     "EDGED_MODELS_INDEX": "package index that `edged models pull` asks",
     "EDGED_MODELS_MIRROR": "folder or URL that `edged models pull` takes files from",
     "EDGED_TEST_DATA": "folder of test data",

@@ -24,6 +24,7 @@ _EXAMPLES: dict[str, Any] = {
     "mqtt.tls.certificate_file": "client.pem",
     "mqtt.tls.key_file": "client.key",
     "models.directory": "/var/lib/edged/models",
+    "store.directory": "/var/lib/edged",
 }
 _REMOTE = {"live": "may be changed from afar", "restart": "may be changed from afar, counts after a restart"}
 

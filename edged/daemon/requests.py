@@ -1,4 +1,4 @@
-"""What the daemon answers to each command: `restart`, `pause`, `resume`, `snapshot`.
+"""What the daemon answers to each command: `restart`, `pause`, `resume`, `snapshot`, `reconnect`.
 
 A `Desk` decides and answers; what happens to processes is done by the `Hands` it is given.
 """
@@ -76,6 +76,9 @@ class Desk:
                 self._ok(request)
             elif request.name == "restart":
                 self._restart(request)
+            elif request.name == "reconnect":
+                self._ok(request)
+                self._bus.reconnect()
             elif request.name == "snapshot":
                 self._snapshot(request)
             else:

@@ -325,3 +325,59 @@ def test_descriptors_are_given_back(mqtt: MqttSettings, make_bus: MakeBus) -> No
     for _ in range(10):
         cycle()
     assert len(os.listdir("/proc/self/fd")) <= before
+
+
+def test_what_else_is_listened_to_comes_in_order_and_of_wishes_only_the_newest(mqtt: MqttSettings) -> None:
+    bus = Bus(mqtt, "front", MemoryOutbox(), listens=["edged/camera/front/config/+", "homeassistant/status"])
+    bus.start()
+    try:
+        with Subscriber(mqtt, ["edged/camera/front/availability"]) as operator:
+            assert any(message.payload == b"online" for message in operator.messages(10.0))
+            for number in range(3):
+                operator.publish("edged/camera/front/config/set", b'{"n":%d}' % number, retain=True)
+            operator.publish("edged/camera/front/config/change", b"{}", response_topic="my/answers", correlation=b"7")
+            operator.publish("homeassistant/status", b"online")
+            deadline = time.monotonic() + 10
+            found: list[tuple[str, bytes]] = []
+            while len(found) < 3 and time.monotonic() < deadline:
+                time.sleep(0.1)
+                found += [(message.topic.rsplit("/", 2)[-1], message.payload) for message in bus.messages()]
+            assert found[-3:] == [("set", b'{"n":2}'), ("change", b"{}"), ("status", b"online")]
+    finally:
+        bus.stop(1.0)
+
+
+def test_reconnect_drops_the_connection_and_makes_another(mqtt: MqttSettings, make_bus: MakeBus) -> None:
+    bus = make_bus(mqtt)
+    deadline = time.monotonic() + 10
+    while bus.connects < 1 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    bus.reconnect()
+    while bus.connects < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert bus.connects == 2
+
+
+def test_a_cleared_retained_topic_is_gone_and_is_not_sent_again(mqtt: MqttSettings, make_bus: MakeBus) -> None:
+    bus = make_bus(mqtt)
+    topic = "homeassistant/device/edged_front/config"
+    heard: list[bytes] = []
+    with Subscriber(mqtt, ["homeassistant/#"]) as listener:
+
+        def hear(wanted: bytes) -> None:
+            while wanted not in heard:
+                message = listener.receive(10.0)
+                assert message is not None
+                heard.append(message.payload)
+
+        bus.retained(topic, b"{}")
+        hear(b"{}")
+        bus.retained(topic, b"")
+        hear(b"")
+        before = bus.connects
+        bus.reconnect()
+        while bus.connects == before:
+            time.sleep(0.02)
+        bus.retained("homeassistant/other", b"last")
+        hear(b"last")
+    assert heard.count(b"") == 1
