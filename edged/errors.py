@@ -13,8 +13,16 @@
     │   └── ModelCorrupt                     wrong size or SHA-256, or the runtime refuses it
     ├── RuntimeMissing              exit 4   no inference runtime is installed
     ├── BrokerError                 exit 5   the MQTT broker refuses us or is not there
+    ├── StoreError                  exit 1   the folder or the database of what is kept cannot be used
     ├── CommandRejected             exit 1   a command was understood and refused
-    └── RecordingError              exit 3   a recorded observation file is damaged
+    ├── RecordingError              exit 3   a recorded observation file is damaged
+    └── TypingError                 exit 1   a text or key was not typed, or not all of it
+        ├── Untypeable                       the layout lacks characters: says which, before a key is pressed
+        ├── ChordError                       ctrl+c and the like: not a key, or not one of this layout
+        └── KeyboardError                    a typing back end failed; carries its name
+            ├── KeyboardUnavailable          cannot be used here: says why and what to do
+            ├── KeyboardUnsupported          cannot do this one thing, such as a mouse click
+            └── KeyboardBlocked              the other end does not take keys, or would take them wrongly
 
 Exit statuses: 0 done, 1 a problem was found, 2 wrong usage or settings, 3 no picture source,
 4 models or runtime missing, 5 no broker, 130 interrupted.
@@ -113,6 +121,10 @@ class BrokerError(EdgedError):
     exit_status = 5
 
 
+class StoreError(EdgedError):
+    """What should be kept on disk cannot be: the folder, the database or the lock, and the cure."""
+
+
 class CommandRejected(EdgedError):
     """A command was understood and refused; the message is the answer the asker gets."""
 
@@ -121,3 +133,67 @@ class RecordingError(EdgedError):
     """A recorded observation file is damaged."""
 
     exit_status = 3
+
+
+class TypingError(EdgedError):
+    """A text or key was not typed, or not all of it. Never carries sensitive text."""
+
+
+class Untypeable(TypingError):
+    """The layout has no keys for some characters; nothing was pressed.
+
+    `positions` count code points from 0. `characters` has the character at each; for sensitive text it is empty.
+    """
+
+    def __init__(self, where: str, positions: list[int], characters: list[str]) -> None:
+        self.where = where
+        self.positions = positions
+        self.characters = characters
+        first = f" ({_character_name(characters[0])})" if characters else ""
+        message = f"character {positions[0] + 1}{first} cannot be typed with {where}"
+        if len(positions) > 1:
+            others = list(dict.fromkeys(characters)) or [str(position + 1) for position in positions]
+            shown = ", ".join(_character_name(other) if characters else other for other in others[:_SHOWN])
+            more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
+            message += f"; {len(positions)} places in all: {shown}{more}"
+        super().__init__(message)
+
+
+_SHOWN = 20
+
+
+def _character_name(character: str) -> str:
+    code_points = " ".join(f"U+{ord(each):04X}" for each in character)
+    return f"{character!r} {code_points}" if character.isprintable() else code_points
+
+
+class ChordError(TypingError):
+    """A chord names something that is no key, or no key of this layout."""
+
+    def __init__(self, chord: str, reason: str, cure: str = "") -> None:
+        self.chord = chord
+        self.reason = reason
+        self.cure = cure
+        super().__init__(f"key {chord!r}: {reason}" + (f" ({cure})" if cure else ""))
+
+
+class KeyboardError(TypingError):
+    """A typing back end failed."""
+
+    def __init__(self, backend: str, reason: str, cure: str = "") -> None:
+        self.backend = backend
+        self.reason = reason
+        self.cure = cure
+        super().__init__(f"{backend}: {reason}" + (f" ({cure})" if cure else ""))
+
+
+class KeyboardUnavailable(KeyboardError):
+    """The back end cannot be used here, or no longer."""
+
+
+class KeyboardUnsupported(KeyboardError):
+    """The back end cannot do this one thing."""
+
+
+class KeyboardBlocked(KeyboardError):
+    """The other end does not take keys, or would take them for others (Caps Lock, a held modifier)."""

@@ -177,6 +177,8 @@ class HealthState(msgspec.Struct, frozen=True):
 
     reasons: one plain sentence each, with the cure. latency_ms: capture to publish, last window, p50 and p95.
     stage_ms: median wall time of each stage. analysed_frames and dropped_frames (captured but never analysed): since start.
+    lost_events: dropped since start, nobody will get them. waiting_events: not acknowledged by the broker yet, the oldest
+    for oldest_event_seconds.
     throttled: the board's firmware holds the clock down (`null`: cannot be told here).
     """
 
@@ -192,6 +194,8 @@ class HealthState(msgspec.Struct, frozen=True):
     restarts: dict[str, int]
     missing_models: list[str]
     lost_events: int
+    waiting_events: int
+    oldest_event_seconds: float | None
     temperature_celsius: float | None
     throttled: bool | None
     version: str

@@ -13,11 +13,13 @@ _KEPT = {"EDGED_TEST_DATA", "EDGED_MODELS_DIR"}
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Variables of whoever runs the tests must not change what they see; children inherit the clean ones."""
     for name in os.environ:
         if name.startswith("EDGED_") and name not in _KEPT:
             monkeypatch.delenv(name)
+    # What a daemon keeps belongs to its test alone.
+    monkeypatch.setenv("EDGED_STATE_DIR", str(tmp_path_factory.mktemp("state")))
 
 
 @pytest.fixture

@@ -6,20 +6,26 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from edged.bus.importance import importance
+
 
 @dataclass(frozen=True)
 class OutgoingEvent:
-    """An event ready to be published. captured_ns: CLOCK_MONOTONIC of the frame that decided it."""
+    """An event ready to be published.
+
+    captured_ns: CLOCK_MONOTONIC of the frame that decided it; None once the machine was started anew since.
+    """
 
     topic: str
     kind: str
     payload: bytes
-    captured_ns: int
+    captured_ns: int | None
 
 
 class Outbox(Protocol):
@@ -35,8 +41,19 @@ class Outbox(Protocol):
     def __len__(self) -> int:
         """Events that wait."""
 
+    @property
+    def problem(self) -> str:
+        """What keeps it from doing its work, one plain sentence; empty when all is well."""
+
+    @property
+    def oldest_seconds(self) -> float | None:
+        """For how long the oldest event has waited; None when none waits."""
+
     def add(self, event: OutgoingEvent) -> int:
-        """Keep an event and return its key; a full outbox drops the oldest and counts it. Never raises for lack of room."""
+        """Keep an event and return its key.
+
+        A full outbox drops the oldest of the least important kind (importance.py) and counts it. Never raises.
+        """
 
     def pending(self, after: int, limit: int) -> list[tuple[int, OutgoingEvent]]:
         """The oldest events with a key above `after`, in order, at most `limit`. They stay until acknowledged."""
@@ -56,6 +73,8 @@ class MemoryOutbox:
         self._limit_bytes = limit_bytes
         self._lock = threading.Lock()
         self._events: OrderedDict[int, OutgoingEvent] = OrderedDict()
+        self._added: dict[int, float] = {}
+        self._keys: dict[int, OrderedDict[int, None]] = {}
         self._bytes = 0
         self._last_key = 0
         self._lost = 0
@@ -65,20 +84,39 @@ class MemoryOutbox:
         """Events dropped for lack of room."""
         return self._lost
 
+    @property
+    def problem(self) -> str:
+        """Memory does not fail."""
+        return ""
+
+    @property
+    def oldest_seconds(self) -> float | None:
+        """For how long the oldest event has waited."""
+        with self._lock:
+            for key in self._events:
+                return time.monotonic() - self._added[key]
+            return None
+
     def __len__(self) -> int:
         return len(self._events)
 
     def add(self, event: OutgoingEvent) -> int:
-        """Keep an event; the oldest go when there is no room. One that is larger than all the room is lost itself."""
+        """Keep an event; others go when there is no room. One that is larger than all the room is lost itself."""
         with self._lock:
-            self._last_key += 1
-            self._events[self._last_key] = event
-            self._bytes += _size(event)
-            while self._events and (len(self._events) > self._limit_count or self._bytes > self._limit_bytes):
-                _, dropped = self._events.popitem(last=False)
-                self._bytes -= _size(dropped)
-                self._lost += 1
+            self.put(self._last_key + 1, event)
             return self._last_key
+
+    def put(self, key: int, event: OutgoingEvent) -> None:
+        """Keep an event under a key of the caller's, above all before. The caller sees to it that nobody else calls."""
+        self._last_key = key
+        self._events[key] = event
+        self._added[key] = time.monotonic()
+        self._keys.setdefault(importance(event.kind), OrderedDict())[key] = None
+        self._bytes += event_bytes(event)
+        while self._events and (len(self._events) > self._limit_count or self._bytes > self._limit_bytes):
+            least = min(self._keys)
+            self._drop(next(iter(self._keys[least])))
+            self._lost += 1
 
     def pending(self, after: int, limit: int) -> list[tuple[int, OutgoingEvent]]:
         """The oldest events with a key above `after`."""
@@ -96,13 +134,22 @@ class MemoryOutbox:
         """Forget these."""
         with self._lock:
             for key in keys:
-                event = self._events.pop(key, None)
-                if event is not None:
-                    self._bytes -= _size(event)
+                if key in self._events:
+                    self._drop(key)
 
     def close(self) -> None:
         """Nothing to give back: what was never acknowledged ends with the process."""
 
+    def _drop(self, key: int) -> None:
+        event = self._events.pop(key)
+        del self._added[key]
+        self._bytes -= event_bytes(event)
+        level = importance(event.kind)
+        del self._keys[level][key]
+        if not self._keys[level]:
+            del self._keys[level]
 
-def _size(event: OutgoingEvent) -> int:
+
+def event_bytes(event: OutgoingEvent) -> int:
+    """The room an event takes, as limits count it."""
     return len(event.topic) + len(event.payload)

@@ -19,10 +19,13 @@ import edged
 from edged.bus.outbox import MemoryOutbox, Outbox
 from edged.daemon.life import End, Life
 from edged.daemon.systemd_notify import SystemdNotifier
-from edged.errors import EdgedError
+from edged.errors import EdgedError, StoreError
 from edged.processes.table import Patience, ProcessSpec
 from edged.processes.title import process_name, set_title
 from edged.settings import Settings
+from edged.store.database import Database
+from edged.store.directory import InstanceLock, state_directory
+from edged.store.outbox import SqliteOutbox
 
 log = logging.getLogger(__name__)
 
@@ -46,13 +49,11 @@ class Daemon:
         reload: Callable[[], Settings] | None = None,
         table: Mapping[str, ProcessSpec] | None = None,
         patience: Patience | None = None,
-        outbox: Outbox | None = None,
     ) -> None:
         self._settings = settings
         self._reload = reload
         self._table = table
         self._patience = patience
-        self._outbox: Outbox = MemoryOutbox() if outbox is None else outbox
         self._wake_reader, self._wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._life: Life | None = None
 
@@ -62,6 +63,7 @@ class Daemon:
         Signals are taken over while it runs if this is the main thread.
         """
         systemd = SystemdNotifier()
+        lock, outbox, problem = _open_store(self._settings)
         set_title(process_name(self._settings.camera))
         mqtt = self._settings.mqtt
         log.info("edged %s, camera %s, MQTT at %s:%d", edged.__version__, self._settings.camera, mqtt.host, mqtt.port)
@@ -71,7 +73,8 @@ class Daemon:
                     # Who was asked not to look does not look again because it was restarted.
                     paused = self._life is not None and self._life.paused
                     self._life = Life(
-                        self._settings, self._outbox, systemd=systemd, paused=paused,
+                        self._settings, outbox, systemd=systemd, paused=paused,
+                        storage_problem=problem,
                         reload=self._reload, table=self._table, patience=self._patience,
                     )  # fmt: skip
                     end = self._life.run(self._wake_reader, self._woken)
@@ -86,7 +89,9 @@ class Daemon:
             log.exception("edged has a bug and ends")
             return 1
         finally:
-            self._outbox.close()
+            outbox.close()
+            if lock is not None:
+                lock.close()
             reader, writer = self._wake_reader, self._wake_writer
             self._wake_reader = self._wake_writer = -1  # a late `stop` must not write in what gets the number next
             os.close(reader)
@@ -129,6 +134,34 @@ class Daemon:
             signal.set_wakeup_fd(old_fd)
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _open_store(settings: Settings) -> tuple[InstanceLock | None, Outbox, str]:
+    """The camera's lock and its outbox on disk. Where there is no disk to write: one in memory, and why.
+
+    Watching on is better than not running over a bad card. Raises StoreError only when another daemon has the camera.
+    """
+    try:
+        folder = state_directory(settings.store)
+    except StoreError as error:
+        log.error("%s; events wait in memory only", error)
+        return None, MemoryOutbox(), f"events are not kept over a restart: {error}"
+    lock = InstanceLock(folder, settings.camera)
+    try:
+        database = Database(folder / f"{settings.camera}.db")
+    except StoreError as error:
+        log.error("%s; events wait in memory only", error)
+        return lock, MemoryOutbox(), f"events are not kept over a restart: {error}"
+    outbox = SqliteOutbox(
+        database,
+        limit_count=settings.store.limit_events,
+        limit_bytes=settings.store.limit_megabytes * 1024 * 1024,
+        limit_seconds=settings.store.limit_days * 86400,
+        batch_seconds=settings.store.batch_seconds,
+    )
+    aside = database.set_aside
+    damage = f"the database was damaged and begun anew; the old one is {aside}" if aside else ""
+    return lock, outbox, damage or lock.problem
 
 
 def _nothing(number: int, frame: FrameType | None) -> None:

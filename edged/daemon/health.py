@@ -55,6 +55,7 @@ class Condition:
     warm_celsius: float
     throttling: tuple[str, ...] | None
     bus_warnings: tuple[str, ...] = ()
+    storage_problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,7 @@ def _degradations(condition: Condition) -> list[str]:
         cure = "a stronger power supply" if "under-voltage" in condition.throttling else "cooling"
         reasons.append(f"the board slows itself down: {', '.join(condition.throttling)} ({cure} helps)")
     reasons += condition.bus_warnings
+    reasons += condition.storage_problems
     return reasons
 
 

@@ -57,12 +57,15 @@ class Life:
         *,
         systemd: SystemdNotifier,
         paused: bool = False,
+        storage_problem: str = "",
         reload: Callable[[], Settings] | None = None,
         table: Mapping[str, ProcessSpec] | None = None,
         patience: Patience | None = None,
     ) -> None:
         self._settings = settings
         self._systemd = systemd
+        self._outbox = outbox
+        self._storage_problem = storage_problem
         self.paused = paused
         self.next_settings: Settings | None = None
         self._end: End | None = None
@@ -254,6 +257,7 @@ class Life:
         restarts, missing = self._restarts(), self._missing_models()
         self._told = (verdict, restarts, missing, bool(self._throttling), self._bus.lost_events)
         self._told_at = now
+        waited = self._outbox.oldest_seconds
         self._bus.health(
             HealthState(
                 status=verdict.status,
@@ -268,6 +272,8 @@ class Life:
                 restarts=restarts,
                 missing_models=missing,
                 lost_events=self._bus.lost_events,
+                waiting_events=len(self._outbox),
+                oldest_event_seconds=None if waited is None else round(waited, 1),
                 temperature_celsius=self._temperature,
                 throttled=None if self._throttling is None else bool(self._throttling),
                 version=edged.__version__,
@@ -292,6 +298,7 @@ class Life:
             warm_celsius=self._settings.health.warm_celsius,
             throttling=None if self._throttling is None else tuple(self._throttling),
             bus_warnings=tuple(self._bus.warnings),
+            storage_problems=tuple(filter(None, (self._storage_problem, self._outbox.problem))),
         )
 
     def _restarts(self) -> dict[str, int]:

@@ -124,6 +124,7 @@ class Stage:
             "health.interval_seconds": 1,
             "mqtt.host": mqtt.host,
             "mqtt.port": mqtt.port,
+            "store.directory": str(log.parent),
         }
         options = [part for name, value in settings.items() for part in ("--set", f"{name}={_text(value)}")]
         with log.open("wb") as sink:

@@ -1,0 +1,132 @@
+"""Opens SQLite files: the only file that imports sqlite3.
+
+WAL with synchronous=NORMAL: a commit is one write to the page cache, which outlives the process but not the power.
+What must outlive the power is made durable by `Database.sync`, one fdatasync of the write-ahead log
+(https://www.sqlite.org/wal.html, section 2.2; pragma synchronous).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from edged.errors import StoreError
+from edged.store import sqlite_library
+from edged.store.migrations import MIGRATIONS
+
+log = logging.getLogger(__name__)
+
+# Small pages: a commit rewrites whole pages, and what we keep are rows of a few hundred bytes.
+_PAGE_BYTES = 1024
+# The log is folded into the file when it is this long; then it is written again from its beginning.
+_CHECKPOINT_PAGES = 2000
+_BUSY_SECONDS = 5.0
+_CORRUPT = ("malformed", "not a database", "corrupt")
+
+Error = sqlite3.Error
+_KNOWN = {each.name for each in MIGRATIONS.pending(sqlite_library.Database(memory=True))}
+
+
+class Database:
+    """One SQLite file. Not safe for use by several threads at once: whoever shares it holds a lock."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create. A damaged file is set aside and a new one begun; `set_aside` is where it went.
+
+        Raises StoreError when the file cannot be opened, or was written by a newer edged.
+        """
+        self.path = path
+        self.set_aside: Path | None = None
+        try:
+            self._open()
+        except sqlite3.DatabaseError as error:
+            if not any(word in str(error) for word in _CORRUPT):
+                raise StoreError(f"{path} cannot be opened: {error} (check the disk and store.directory)") from error
+            self._begin_anew(error)
+
+    def _begin_anew(self, error: sqlite3.DatabaseError) -> None:
+        aside = self.path.with_name(f"{self.path.name}.corrupt-{time.time_ns() // 1_000_000_000}")
+        log.error("%s is damaged (%s): it is kept as %s, and a new one is begun", self.path, error, aside.name)
+        try:
+            for suffix in ("-wal", "-shm"):
+                with contextlib.suppress(FileNotFoundError):
+                    Path(f"{self.path}{suffix}").rename(f"{aside}{suffix}")
+            self.path.rename(aside)
+            self._open()
+        except (OSError, sqlite3.Error) as again:
+            raise StoreError(f"{self.path} is damaged and cannot be replaced: {again}") from error
+        self.set_aside = aside
+
+    def _open(self) -> None:
+        connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        self._wal_fd = -1
+        try:
+            connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute("PRAGMA foreign_keys=ON")
+            connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+            connection.execute(f"PRAGMA journal_size_limit={_PAGE_BYTES * _CHECKPOINT_PAGES}")
+            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if verdict != "ok":
+                raise sqlite3.DatabaseError(f"malformed: {verdict}")
+            database = sqlite_library.Database(connection)
+            if newer := sorted({each.name for each in MIGRATIONS.applied(database)} - _KNOWN):
+                raise StoreError(
+                    f"{self.path} was written by a newer edged (it has {', '.join(newer)}): install that one again, "
+                    "or move the file away"
+                )
+            MIGRATIONS.apply(database)
+        except BaseException:
+            connection.close()
+            raise
+        self._connection = connection
+        with contextlib.suppress(OSError):
+            self.path.chmod(0o600)
+
+    def execute(self, statement: str, values: Iterable[Any] = ()) -> sqlite3.Cursor:
+        """Run one statement, which is a transaction of its own unless one is open."""
+        return self._connection.execute(statement, tuple(values))
+
+    def executemany(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Run one statement for each row, as one transaction."""
+        with self.transaction():
+            self._connection.executemany(statement, rows)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Any:
+        """All of it or nothing."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    def sync(self) -> None:
+        """What is committed survives a power cut once this has returned. Raises OSError. May run on any thread."""
+        if self._wal_fd < 0:
+            self._wal_fd = os.open(f"{self.path}-wal", os.O_RDONLY | os.O_CLOEXEC)
+            # The name of a log that was just created must last as well.
+            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        os.fdatasync(self._wal_fd)
+
+    def close(self) -> None:
+        """Fold the log into the file and close."""
+        if self._wal_fd >= 0:
+            os.close(self._wal_fd)
+            self._wal_fd = -1
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.close()

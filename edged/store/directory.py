@@ -1,0 +1,84 @@
+"""Where edged keeps things, and the lock that says whose they are."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+
+from edged.errors import StoreError
+from edged.settings import StoreSettings
+
+_SYSTEM = Path("/var/lib/edged")
+
+
+def state_directory(settings: StoreSettings) -> Path:
+    """The folder, made if it is not there. Raises StoreError with the cure when it cannot be written."""
+    folder = _chosen(settings)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"the folder {folder} cannot be made: {error.strerror} (set store.directory to one that can be written)"
+        ) from error
+    return folder
+
+
+def _chosen(settings: StoreSettings) -> Path:
+    if settings.directory is not None:
+        return settings.directory
+    for variable in ("EDGED_STATE_DIR", "STATE_DIRECTORY"):
+        # systemd gives several, separated by colons, where a unit has several.
+        if given := os.environ.get(variable, "").split(":")[0]:
+            return Path(given)
+    if _SYSTEM.is_dir() and os.access(_SYSTEM, os.W_OK):
+        return _SYSTEM
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(home) / "edged"
+
+
+class InstanceLock:
+    """Held by the one daemon of a camera: two would throw each other off the broker and write the same files.
+
+    The kernel frees it however the holder ends. Raises StoreError, naming the holder, when it is taken.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        path = folder / f"{name}.lock"
+        try:
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            # Read-only or full: running without a lock is better than not running.
+            self._fd = -1
+            self.problem = f"{path} cannot be written: {error.strerror}"
+            return
+        self.problem = ""
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip()
+            os.close(self._fd)
+            raise StoreError(
+                f"another edged already runs as {name!r}: process {holder or 'unknown'} holds {path} "
+                "(stop it, or give this one another name or another store.directory)"
+            ) from error
+        try:
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+        except OSError:
+            pass  # a full disk: the lock itself holds
+
+    def close(self) -> None:
+        """Let another have it."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> InstanceLock:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
