@@ -1,0 +1,1 @@
+"""Subscribers that act in the world, each in a process of its own."""

@@ -1,0 +1,51 @@
+"""Releases the keys of a USB gadget whose typing process is gone: run as a program of its own, by `hid_gadget.py`.
+
+A computer cannot see that the process behind a USB keyboard was killed; it would hold the key down and repeat it. So
+this small program waits at the other end of a pipe. A `q` says that all is well; a pipe that ends without one says
+that the process died, and then all keys and buttons go up: as soon as the computer reads again, however long that is.
+It imports nothing of edged, so that it starts quickly.
+
+Usage: guard.py DEVICE:REPORT_BYTES …
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+
+
+def main() -> None:
+    """Open the devices, say so, wait for the end of standard input, release."""
+    # Ctrl+C and systemd's stop go to the whole group: this program must outlive the other.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    devices = []
+    for argument in sys.argv[1:]:
+        path, _, report_bytes = argument.rpartition(":")
+        devices.append((os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY), int(report_bytes)))
+    os.write(1, b"ready\n")
+    if os.read(0, 1) == b"q":
+        return
+    for descriptor, length in devices:
+        release(descriptor, length)
+
+
+def release(descriptor: int, length: int) -> None:
+    """One report of zeros, when the computer has read the one before it."""
+    ready = select.poll()
+    ready.register(descriptor, select.POLLOUT)
+    while True:
+        ready.poll()
+        try:
+            os.write(descriptor, bytes(length))
+        except BlockingIOError:
+            continue
+        except OSError:
+            pass  # unplugged: a computer releases the keys of a keyboard that is gone
+        return
+
+
+if __name__ == "__main__":
+    main()
