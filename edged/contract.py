@@ -15,7 +15,7 @@ import msgspec
 import edged
 from edged import events
 from edged.settings import Settings
-from edged.topics import ASPECTS, COMMANDS, NAME_PATTERN, TOPICS, Command, Response, Topic
+from edged.topics import ASPECTS, COMMANDS, NAME_PATTERN, TOPICS, Command, ConfigResult, ConfigState, Response, Topic
 
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 CAMERA_PATTERN = f"^{NAME_PATTERN.pattern}$"
@@ -49,6 +49,8 @@ def schemas() -> dict[str, dict[str, Any]]:
         "summary": _model(events.Summary),
         "command": _model(Command),
         "response": _model(Response),
+        "config-state": _model(ConfigState),
+        "config-result": _model(ConfigResult),
     }
     return found
 
@@ -63,6 +65,8 @@ def schema_of(topic: str, prefix: str = "edged") -> str | None:
             return name
         case ["command" | "response" as name, _]:
             return name
+        case ["config", "state" | "result" as leaf]:
+            return f"config-{leaf}"
         case _:
             return None
 
@@ -96,7 +100,7 @@ def asyncapi() -> dict[str, Any]:
         "defaultContentType": "application/json",
         "channels": channels,
         "operations": operations,
-        "components": {"messages": messages, "schemas": {name: _embedded(each) for name, each in schemas().items()}},
+        "components": {"messages": messages, "schemas": _components()},
     }
 
 
@@ -144,10 +148,25 @@ def _model(model: type[Any]) -> dict[str, Any]:
     return schema
 
 
-def _embedded(schema: dict[str, Any]) -> dict[str, Any]:
-    if "$defs" in schema:
-        raise ValueError(f"{schema['title']} refers to another model: give its schema a place in the document first")
-    return schema
+def _components() -> dict[str, Any]:
+    """All schemas side by side; what one of them refers to has its own place in the document."""
+    found: dict[str, Any] = {}
+    for name, each in schemas().items():
+        schema = _pointing_at_components(each)
+        found |= schema.pop("$defs", {})
+        found[name] = schema
+    return found
+
+
+def _pointing_at_components(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {
+            name: value.replace("#/$defs/", "#/components/schemas/")
+            if name == "$ref"
+            else _pointing_at_components(value)
+            for name, value in node.items()
+        }
+    return [_pointing_at_components(each) for each in node] if isinstance(node, list) else node
 
 
 def _messages(key: str, topic: Topic) -> dict[str, Any]:
@@ -158,6 +177,8 @@ def _messages(key: str, topic: Topic) -> dict[str, Any]:
     if key == "availability":
         payload = {"type": "string", "enum": ["online", "offline"]}
         return {key: {"name": key, "contentType": "text/plain", "payload": payload}}
+    if key in ("config_state", "config_result"):
+        return {key: _message(key.replace("_", "-"))}
     if isinstance(topic.payload, str):
         return {key: {"name": key, "contentType": topic.payload, "payload": {}}}
     return {key: _message(key)}

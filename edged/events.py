@@ -104,8 +104,20 @@ class Health(_Body, frozen=True, tag="health"):
     restarts: int = 0
 
 
-EventBody = Union[Presence, Gaze, Dwell, Blink, Drowsy, Health]
-EVENT_TYPES: tuple[type[_Body], ...] = (Presence, Gaze, Dwell, Blink, Drowsy, Health)
+class Config(_Body, frozen=True, tag="config"):
+    """Settings from afar took effect, or were taken back because the pipeline failed with them.
+
+    paths: dotted names of the settings concerned. reason: why it was taken back, else empty.
+    """
+
+    change: Literal["applied", "rolled_back"]
+    revision: int
+    paths: list[str]
+    reason: str
+
+
+EventBody = Union[Presence, Gaze, Dwell, Blink, Drowsy, Health, Config]
+EVENT_TYPES: tuple[type[_Body], ...] = (Presence, Gaze, Dwell, Blink, Drowsy, Health, Config)
 EVENT_KINDS: tuple[str, ...] = tuple(str(kind.__struct_config__.tag) for kind in EVENT_TYPES)
 
 

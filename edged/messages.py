@@ -1,7 +1,7 @@
 """What a child process and the daemon say to each other, one message per packet, as MessagePack.
 
 Upwards: observations, progress beacons, what capture and inference have to say about themselves.
-Downwards: pause, resume, a request for one picture, stop.
+Downwards: pause, resume, a request for one picture, other settings, stop.
 """
 
 from __future__ import annotations
@@ -74,12 +74,18 @@ class TakePicture(msgspec.Struct, frozen=True, tag="take_picture", tag_field="ty
     quality: int = 85
 
 
+class Adopt(msgspec.Struct, frozen=True, tag="adopt", tag_field="type"):
+    """Go on with these settings from the next frame: all of them as JSON, without the broker's part."""
+
+    settings: bytes
+
+
 class Stop(msgspec.Struct, frozen=True, tag="stop", tag_field="type"):
     """End in good order."""
 
 
 Upward = Union[Observation, Beacon, CaptureReport, InferenceReport, Picture, Failed]
-Downward = Union[Pause, Resume, TakePicture, Stop]
+Downward = Union[Pause, Resume, TakePicture, Adopt, Stop]
 # What a beacon says while models are loaded: known work with a long budget.
 LOADING = "loading models"
 MAX_PACKET_BYTES = 96 * 1024

@@ -40,9 +40,7 @@ class CaptureSettings(_Section):
     )
     width: int = option(640, "Widest picture that is analysed.", unit="pixels", remote="restart", ge=64, le=3840)
     height: int = option(480, "Tallest picture that is analysed.", unit="pixels", remote="restart", ge=64, le=2160)
-    frames_per_second: float = option(
-        15.0, "Frames asked of a live source.", unit="1/s", remote="restart", gt=0, le=120
-    )
+    frames_per_second: float = option(15.0, "Frames asked of a live source.", unit="1/s", remote="live", gt=0, le=120)
     rotate_degrees: Literal[0, 90, 180, 270] = option(
         0, "Turn the picture clockwise by this much, after any rotation the file itself asks for.", remote="restart"
     )
@@ -310,6 +308,19 @@ class MqttSettings(_Section):
     tls: TlsSettings = option(TlsSettings(), "Encryption.")
 
 
+class RemoteSettings(_Section):
+    """Settings over MQTT."""
+
+    enabled: bool = option(True, "Take settings from config/set and config/change.")
+    probation_seconds: float = option(
+        20.0,
+        "A change from afar with which the pipeline fails within this time is taken back by itself.",
+        unit="s",
+        ge=2,
+        le=600,
+    )
+
+
 class StoreSettings(_Section):
     """What is kept on disk: events that wait for the broker, settings from afar."""
 
@@ -355,7 +366,7 @@ class SnapshotSettings(_Section):
 class StreamSettings(_Section):
     """Per-frame data for people who want it."""
 
-    landmarks: bool = option(False, "Publish each frame's landmarks (QoS 0).", remote="restart")
+    landmarks: bool = option(False, "Publish each frame's landmarks (QoS 0).")
 
 
 class HealthSettings(_Section):
@@ -391,6 +402,7 @@ class Settings(_Section):
     inference: InferenceSettings = option(InferenceSettings(), "The networks.")
     judgement: JudgementSettings = option(JudgementSettings(), "From observations to events.")
     mqtt: MqttSettings = option(MqttSettings(), "The broker.")
+    remote: RemoteSettings = option(RemoteSettings(), "Settings over MQTT.")
     home_assistant: HomeAssistantSettings = option(HomeAssistantSettings(), "Home Assistant.")
     store: StoreSettings = option(StoreSettings(), "What is kept on disk.")
     snapshot: SnapshotSettings = option(SnapshotSettings(), "Pictures on request.")

@@ -20,9 +20,13 @@ ASPECTS = {"presence": events.PresenceState, "gaze": events.GazeState, "eyes": e
 
 
 class Command(msgspec.Struct, frozen=True):
-    """A request on `command/{name}`; `transaction` is echoed in the response."""
+    """A request on `command/{name}`; `transaction` is echoed in the response.
+
+    paused: of the command pause only; false resumes, so that a switch needs one topic.
+    """
 
     transaction: str | None = None
+    paused: bool = True
 
 
 class Response(msgspec.Struct, frozen=True):
@@ -33,6 +37,48 @@ class Response(msgspec.Struct, frozen=True):
     transaction: str | None = None
     error: str | None = None
     data: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class ConfigProblem(msgspec.Struct, frozen=True):
+    """One thing that is wrong with settings from afar. value: as given, shortened; null where it is not shown."""
+
+    path: str
+    reason: str
+    cure: str
+    value: Any = None
+
+
+class ConfigResult(msgspec.Struct, frozen=True):
+    """What came of `config/set` or `config/change`.
+
+    revision: of the settings that count now. changed: dotted paths that differ from before. pending_restart: those that
+    await the restart command. errors: everything that is wrong, at once; nothing was changed then.
+    rolled_back: settings were accepted, the pipeline failed with them, and those before count again.
+    """
+
+    status: Literal["accepted", "rejected", "rolled_back"]
+    revision: int
+    at: str
+    source: Literal["config/set", "config/change", "kept"]
+    changed: list[str]
+    pending_restart: list[str]
+    errors: list[ConfigProblem]
+
+
+class ConfigState(msgspec.Struct, frozen=True):
+    """The settings in effect, nested as in the file, without broker, paths and secrets.
+
+    revision: rises with every change from afar. changed: dotted paths that differ from the file by a wish from afar, and
+    where the wish came. pending_restart: wished, but in effect only after the restart command. on_probation: the
+    last change is being tried and is taken back by itself if the pipeline fails.
+    """
+
+    at: str
+    revision: int
+    settings: dict[str, Any]
+    changed: dict[str, str]
+    pending_restart: list[str]
+    on_probation: bool
 
 
 @dataclass(frozen=True)
@@ -92,10 +138,10 @@ TOPICS: dict[str, Topic] = {
         retained_input_refused=True,
     ),
     "config_state": Topic(
-        "config/state", "out", 1, True, "application/json", "The settings in effect, and which came from afar"
+        "config/state", "out", 1, True, ConfigState, "The settings in effect, and which came from afar"
     ),
     "config_result": Topic(
-        "config/result", "out", 1, False, "application/json", "What came of `config/set` and `config/change`"
+        "config/result", "out", 1, False, ConfigResult, "What came of `config/set` and `config/change`"
     ),
 }
 

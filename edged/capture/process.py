@@ -18,14 +18,15 @@ from edged.capture import jpeg
 from edged.capture.opening import open_source
 from edged.capture.source import Captured, Source, redact
 from edged.errors import SourceUnavailable
-from edged.messages import MAX_PACKET_BYTES, CaptureReport, Pause, Picture, Resume, TakePicture
+from edged.messages import MAX_PACKET_BYTES, Adopt, CaptureReport, Pause, Picture, Resume, TakePicture
+from edged.settings import Settings
 
 if TYPE_CHECKING:
     from typing import Literal
 
     from edged.frames import FrameSlot
     from edged.messages import Downward, Upward
-    from edged.settings import CaptureSettings, Settings
+    from edged.settings import CaptureSettings
 
     State = Literal["opening", "streaming", "lost", "ended"]
 
@@ -103,9 +104,11 @@ class CaptureLoop:
         self._settings = settings
         self._shown = redact(settings.source)
         self._source: Source = open_source(settings, self._wait)
-        self._backoff = Backoff(settings.retry_seconds, settings.retry_max_seconds, chance or random.Random())
+        self._chance = chance or random.Random()
+        self._backoff = Backoff(settings.retry_seconds, settings.retry_max_seconds, self._chance)
         self._is_open = False
         self._paused = False
+        self._adopted: CaptureSettings | None = None
         self._ended = False
         self._lost = ""
         self._newest: Captured | None = None
@@ -118,12 +121,23 @@ class CaptureLoop:
         try:
             while not self._link.stopping:
                 self._handle(self._link.receive())
+                self._adopt()
                 try:
                     self._turn()
                 except _Interrupted:
                     continue
         finally:
             self._source.close()
+
+    def _adopt(self) -> None:
+        """Other settings: the source is opened anew with them."""
+        if self._adopted is None:
+            return
+        settings, self._adopted = self._adopted, None
+        self._close()
+        self._settings = settings
+        self._source = open_source(settings, self._wait)
+        self._backoff = Backoff(settings.retry_seconds, settings.retry_max_seconds, self._chance)
 
     def _turn(self) -> None:
         if self._paused and self._source.live:
@@ -155,7 +169,7 @@ class CaptureLoop:
         budget = self._settings.frozen_seconds + _READ_GRACE_SECONDS
         while not self._link.stopping:
             self._handle(self._link.receive())
-            if self._paused:
+            if self._paused or self._adopted is not None:
                 return
             self._beacon("reading", _FIRST_READ_SECONDS if first else budget)
             demand = self._slot.demand()
@@ -227,7 +241,7 @@ class CaptureLoop:
     def _pass_time(self) -> None:
         self._beacon(self._doing, self._budget_seconds)
         self._handle(self._link.receive())
-        if self._link.stopping or self._paused:
+        if self._link.stopping or self._paused or self._adopted is not None:
             raise _Interrupted
 
     def _beacon(self, doing: str, budget_seconds: float) -> None:
@@ -249,6 +263,9 @@ class CaptureLoop:
                 self._paused = False
             elif isinstance(message, TakePicture):
                 self._send_picture(message)
+            elif isinstance(message, Adopt):
+                adopted = Settings.model_validate_json(message.settings).capture
+                self._adopted = adopted if adopted != self._settings else None
 
     def _send_picture(self, asked: TakePicture) -> None:
         if self._newest is None or self._lost or self._paused:

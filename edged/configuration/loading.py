@@ -10,17 +10,19 @@ import copy
 import difflib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, get_args, get_origin
+from typing import Any, get_origin
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
-from edged.capture.source import kind_of, redact
-from edged.configuration.words import choices_of, plain_reason
+from edged.capture.source import kind_of
+from edged.configuration.options import field_at, is_section, kinds_of, leaves, section_of
+from edged.configuration.problems import Origin, problem_of, value_in
+from edged.configuration.words import choices_of
 from edged.errors import EdgedError, SettingProblem, SettingsError
 from edged.settings import Settings
 from edged.toml_file import read_toml
@@ -36,22 +38,6 @@ OTHER_VARIABLES = {
     "EDGED_MODELS_MIRROR": "folder or URL that `edged models pull` takes files from",
     "EDGED_TEST_DATA": "folder of test data",
 }
-HIDDEN = "•••"
-
-
-class Leaf(NamedTuple):
-    """One setting: dotted path, its declaration, the default."""
-
-    path: str
-    field: FieldInfo
-    default: Any
-
-
-class Origin(NamedTuple):
-    """Where a value came from; name is the file, the variable or `command line`."""
-
-    kind: str
-    name: str
 
 
 @dataclass(frozen=True)
@@ -119,51 +105,15 @@ def _validated(
         rest = copy.deepcopy(values)
         for details in unknown:
             *sections, name = details["loc"]
-            _at(rest, [str(section) for section in sections]).pop(name)
+            value_in(rest, [str(section) for section in sections]).pop(name)
         try:
             Settings.model_validate(rest)
         except ValidationError as error:
             known = {(details["type"], details["loc"]) for details in complaints}
             again = error.errors(include_url=False)
             complaints += [details for details in again if (details["type"], details["loc"]) not in known]
-    problems += [_problem(details, values, origins) for details in complaints]
+    problems += [problem_of(details, values, origins) for details in complaints]
     return None
-
-
-def leaves(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[Leaf]:
-    """Every setting there is, in the order of declaration, sections opened up."""
-    for name, field in model.model_fields.items():
-        if (section := section_of(field)) is not None:
-            yield from leaves(section, f"{prefix}{name}.")
-        else:
-            yield Leaf(prefix + name, field, field.get_default(call_default_factory=True))
-
-
-def section_of(field: FieldInfo) -> type[BaseModel] | None:
-    """The model of a field that is a section of settings, else None."""
-    kind = field.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
-
-
-def value_at(settings: Settings, path: str) -> Any:
-    """The value at a dotted path."""
-    value: Any = settings
-    for name in path.split("."):
-        value = getattr(value, name)
-    return value
-
-
-def shown(value: Any) -> Any:
-    """A value fit to be read by anybody: secrets and passwords in addresses are hidden."""
-    if isinstance(value, SecretStr):
-        return HIDDEN if value.get_secret_value() else ""
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, tuple | list):
-        return [shown(item) for item in value]
-    return value
 
 
 def variable_of(path: str) -> str:
@@ -180,28 +130,11 @@ def _lay(
     """Merge `above` over `below`, in place, remembering where each leaf came from."""
     for name, value in above.items():
         path = f"{at}{name}"
-        if isinstance(value, Mapping) and isinstance(below.get(name, {}), dict) and _is_section(path):
+        if isinstance(value, Mapping) and isinstance(below.get(name, {}), dict) and is_section(path):
             _lay(below.setdefault(name, {}), value, origin, origins, path + ".")
         else:
             below[name] = value
             origins[path] = origin
-
-
-def _field(path: Sequence[str]) -> FieldInfo | None:
-    """The declaration at a path, or None where there is no such setting."""
-    model: type[BaseModel] | None = Settings
-    field: FieldInfo | None = None
-    for name in path:
-        if model is None or name not in model.model_fields:
-            return None
-        field = model.model_fields[name]
-        model = section_of(field)
-    return field
-
-
-def _is_section(path: str) -> bool:
-    field = _field(path.split("."))
-    return field is not None and section_of(field) is not None
 
 
 def _nested(overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -223,7 +156,7 @@ def _read_texts(values: Mapping[str, Any], at: tuple[str, ...] = ()) -> dict[str
     """Texts of variables and of the command line read as JSON where a setting is no text itself."""
     read = dict(values)
     for name, value in values.items():
-        field = _field((*at, name))
+        field = field_at((*at, name))
         if field is None:
             continue
         if isinstance(value, Mapping) and section_of(field) is not None:
@@ -258,17 +191,13 @@ def _resolved(values: dict[str, Any], folder: Path) -> dict[str, Any]:
             section = section_of(field)
             if section is not None and isinstance(value, dict):
                 resolved[name] = resolve(section, value)
-            elif isinstance(value, str) and Path in _kinds(field):
+            elif isinstance(value, str) and Path in kinds_of(field):
                 resolved[name] = str(folder / Path(value).expanduser())
             elif isinstance(value, str) and name == "source":
                 resolved[name] = _resolved_source(value, folder)
         return resolved
 
     return resolve(Settings, values)
-
-
-def _kinds(field: FieldInfo) -> tuple[Any, ...]:
-    return get_args(field.annotation) or (field.annotation,)
 
 
 def _resolved_source(source: str, folder: Path) -> str:
@@ -337,67 +266,9 @@ def _from_environment(
 
 def _names_setting(path: Sequence[str]) -> bool:
     for length in range(1, len(path) + 1):
-        field = _field(path[:length])
+        field = field_at(path[:length])
         if field is None:
             return False
         if section_of(field) is None:
             return length == len(path) or get_origin(field.annotation) is dict
     return True
-
-
-# --- problems -----------------------------------------------------------------------------------------------------
-
-
-def _problem(details: Any, values: Mapping[str, Any], origins: Mapping[str, Origin]) -> SettingProblem:
-    """One of pydantic's complaints in our words."""
-    location = tuple(details["loc"])
-    names = [str(part) for part in location]
-    # Branches of a union and positions in a list follow the setting's own path.
-    known = next((names[:length] for length in range(len(names), 0, -1) if _field(names[:length])), [])
-    if details["type"] == "extra_forbidden":
-        return _unknown(names, origins)
-    path = ".".join(known or names) or "settings"
-    field = _field(known)
-    value = _at(values, known)
-    reason, cure = plain_reason(details, field)
-    position = [part for part in location[len(known) :] if isinstance(part, int)]
-    if position:
-        reason = f"number {position[0] + 1} {reason}"
-    secret = field is not None and SecretStr in _kinds(field)
-    is_section = field is not None and section_of(field) is not None
-    visible = None if secret or (is_section and isinstance(value, Mapping)) else shown(value)
-    return SettingProblem(path, visible, reason, "; ".join(filter(None, (_place(path, origins), cure))))
-
-
-def _place(path: str, origins: Mapping[str, Origin]) -> str:
-    """Says where a value stands, unless that is the file, which the error as a whole names."""
-    origin = origins.get(path)
-    if origin is None or origin.kind == "file":
-        return ""
-    return f"set by {origin.name}" if origin.kind == "environment" else "given on the command line"
-
-
-def _at(values: Mapping[str, Any], path: Sequence[str]) -> Any:
-    value: Any = values
-    for name in path:
-        if not isinstance(value, Mapping) or name not in value:
-            return None
-        value = value[name]
-    return value
-
-
-def _unknown(names: list[str], origins: Mapping[str, Origin]) -> SettingProblem:
-    """A key that is no setting: what might have been meant, here or in another section."""
-    path = ".".join(names)
-    sections = {leaf.path.rsplit(".", 1)[0] for leaf in leaves() if "." in leaf.path}
-    sections |= {section.rsplit(".", 1)[0] for section in sections}
-    siblings = [leaf.path for leaf in leaves()] + sorted(sections)
-    parent = path.rpartition(".")[0]
-    here = [candidate for candidate in siblings if candidate.rpartition(".")[0] == parent]
-    last = {candidate.rpartition(".")[2]: candidate for candidate in here}
-    near = [last[name] for name in difflib.get_close_matches(names[-1], last, n=1, cutoff=0.6)]
-    near = near or [candidate for candidate in siblings if candidate.rpartition(".")[2] == names[-1]][:1]
-    near = near or difflib.get_close_matches(path, siblings, n=1, cutoff=0.7)
-    cure = f"did you mean {near[0]}?" if near else "remove it; edged config schema lists all settings"
-    place = _place(path, origins)
-    return SettingProblem(path, None, "is not a setting", f"{place}; {cure}" if place else cure)

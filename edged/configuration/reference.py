@@ -10,7 +10,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from edged.configuration.loading import section_of, variable_of
+from edged.configuration.loading import variable_of
+from edged.configuration.options import section_of
 from edged.configuration.words import choices_of, range_words, toml_value, unit_of
 from edged.settings import Settings
 

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from edged.configuration.loading import Loaded, Origin, leaves, section_of, shown, value_at
+from edged.configuration.loading import Loaded
+from edged.configuration.options import leaves, section_of, shown, value_at
+from edged.configuration.problems import Origin
 from edged.configuration.words import choices_of, range_words, toml_value, unit_of
 from edged.settings import Settings
 

@@ -19,12 +19,14 @@ import edged
 from edged.bus.outbox import MemoryOutbox, Outbox
 from edged.daemon.life import End, Life
 from edged.daemon.systemd_notify import SystemdNotifier
+from edged.daemon.tuning import begin
 from edged.errors import EdgedError, StoreError
 from edged.processes.table import Patience, ProcessSpec
 from edged.processes.title import process_name, set_title
 from edged.settings import Settings
 from edged.store.database import Database
 from edged.store.directory import InstanceLock, state_directory
+from edged.store.kept import KeptFile
 from edged.store.outbox import SqliteOutbox
 
 log = logging.getLogger(__name__)
@@ -63,18 +65,15 @@ class Daemon:
         Signals are taken over while it runs if this is the main thread.
         """
         systemd = SystemdNotifier()
-        lock, outbox, problem = _open_store(self._settings)
+        lock, outbox, kept, problem = _open_store(self._settings)
         set_title(process_name(self._settings.camera))
         mqtt = self._settings.mqtt
         log.info("edged %s, camera %s, MQTT at %s:%d", edged.__version__, self._settings.camera, mqtt.host, mqtt.port)
         try:
             with self._signals():
                 while True:
-                    # Who was asked not to look does not look again because it was restarted.
-                    paused = self._life is not None and self._life.paused
                     self._life = Life(
-                        self._settings, outbox, systemd=systemd, paused=paused,
-                        storage_problem=problem,
+                        begin(self._settings, kept), outbox, kept, systemd=systemd, storage_problem=problem,
                         reload=self._reload, table=self._table, patience=self._patience,
                     )  # fmt: skip
                     end = self._life.run(self._wake_reader, self._woken)
@@ -136,8 +135,8 @@ class Daemon:
                 signal.signal(number, handler)
 
 
-def _open_store(settings: Settings) -> tuple[InstanceLock | None, Outbox, str]:
-    """The camera's lock and its outbox on disk. Where there is no disk to write: one in memory, and why.
+def _open_store(settings: Settings) -> tuple[InstanceLock | None, Outbox, KeptFile, str]:
+    """The camera's lock, its outbox on disk and what it was told from afar. Where there is no disk to write: one in memory, and why.
 
     Watching on is better than not running over a bad card. Raises StoreError only when another daemon has the camera.
     """
@@ -145,13 +144,14 @@ def _open_store(settings: Settings) -> tuple[InstanceLock | None, Outbox, str]:
         folder = state_directory(settings.store)
     except StoreError as error:
         log.error("%s; events wait in memory only", error)
-        return None, MemoryOutbox(), f"events are not kept over a restart: {error}"
+        return None, MemoryOutbox(), KeptFile(None), f"events are not kept over a restart: {error}"
     lock = InstanceLock(folder, settings.camera)
+    kept = KeptFile(folder / f"{settings.camera}.kept.json")
     try:
         database = Database(folder / f"{settings.camera}.db")
     except StoreError as error:
         log.error("%s; events wait in memory only", error)
-        return lock, MemoryOutbox(), f"events are not kept over a restart: {error}"
+        return lock, MemoryOutbox(), kept, f"events are not kept over a restart: {error}"
     outbox = SqliteOutbox(
         database,
         limit_count=settings.store.limit_events,
@@ -161,7 +161,7 @@ def _open_store(settings: Settings) -> tuple[InstanceLock | None, Outbox, str]:
     )
     aside = database.set_aside
     damage = f"the database was damaged and begun anew; the old one is {aside}" if aside else ""
-    return lock, outbox, damage or lock.problem
+    return lock, outbox, kept, damage or lock.problem
 
 
 def _nothing(number: int, frame: FrameType | None) -> None:

@@ -23,14 +23,17 @@ from edged.daemon.health import ChildCondition, Condition, Verdict, is_hot, judg
 from edged.daemon.reporter import Reporter
 from edged.daemon.requests import Desk
 from edged.daemon.systemd_notify import SystemdNotifier
+from edged.daemon.tuning import Beginning, Tuner
 from edged.daemon.vitals import Vitals
-from edged.events import Happening, Health, HealthState, HealthStatus, iso_utc
+from edged.events import Config, Happening, Health, HealthState, HealthStatus, iso_utc
 from edged.frames import FrameSlot
 from edged.messages import LOADING, CaptureReport, Failed, InferenceReport, Picture, TakePicture, Upward
 from edged.observations import Observation
 from edged.processes.supervisor import Child, Supervisor
 from edged.processes.table import Loss, Patience, ProcessSpec
 from edged.settings import Settings
+from edged.store.kept import KeptFile
+from edged.topics import camera_topic
 
 log = logging.getLogger(__name__)
 
@@ -52,26 +55,31 @@ class Life:
 
     def __init__(
         self,
-        settings: Settings,
+        beginning: Beginning,
         outbox: Outbox,
+        kept: KeptFile,
         *,
         systemd: SystemdNotifier,
-        paused: bool = False,
         storage_problem: str = "",
         reload: Callable[[], Settings] | None = None,
         table: Mapping[str, ProcessSpec] | None = None,
         patience: Patience | None = None,
     ) -> None:
+        settings = beginning.settings
         self._settings = settings
         self._systemd = systemd
         self._outbox = outbox
         self._storage_problem = storage_problem
-        self.paused = paused
+        self._kept = kept
+        # Who was asked not to look does not look again because it was restarted, or killed.
+        self.paused = kept.now.paused
         self.next_settings: Settings | None = None
         self._end: End | None = None
         self._selector = selectors.DefaultSelector()
         self._slot = FrameSlot.create(settings.capture.width * settings.capture.height * 3)
-        self._bus = Bus(settings.mqtt, settings.camera, outbox)
+        doors = [camera_topic(settings.mqtt.prefix, settings.camera, key) for key in ("config_set", "config_change")]
+        self._bus = Bus(settings.mqtt, settings.camera, outbox, listens=doors)
+        self._tuner = Tuner(beginning, kept, self._bus, self)
         self._supervisor = Supervisor(
             settings, self._slot, self._selector,
             on_message=self._heard, on_loss=self._lost, table=table, patience=patience,
@@ -99,11 +107,12 @@ class Life:
         self._selector.register(wake_fd, selectors.EVENT_READ, on_wake)
         try:
             self._bus.start()
-            self._selector.register(self._bus.wake_fd, selectors.EVENT_READ, self._desk.answer_all)
+            self._selector.register(self._bus.wake_fd, selectors.EVENT_READ, self._asked)
             if self.paused:
                 self._supervisor.pause()
             self._supervisor.start()
             self._reporter.announce()
+            self._tuner.start(time.monotonic())
             self._systemd.ready()
             while self._end is None:
                 due = min(self._supervisor.tick(), self._tick())
@@ -117,12 +126,29 @@ class Life:
         """End the loop at its next turn."""
         self._end = self._end or how
 
-    # What commands may do
+    def _asked(self) -> None:
+        """Something came over the bus."""
+        self._desk.answer_all()
+        for message in self._bus.messages():
+            self._tuner.take(message, self._status, time.monotonic())
+
+    # What commands and settings from afar may do
+
+    def adopt(self, settings: Settings) -> None:
+        """Swap live settings in, in the children between two frames."""
+        self._settings = settings
+        self._reporter.adopt(settings)
+        self._supervisor.adopt(settings)
+
+    def told(self, body: Config) -> None:
+        """Publish that settings changed."""
+        self._happened(body)
 
     def pause(self) -> None:
         """Give the camera back and stop looking."""
         if not self.paused:
             self.paused = True
+            self._kept.replace(paused=True)
             self._supervisor.pause()
             self._review("paused")
 
@@ -130,6 +156,7 @@ class Life:
         """Look again."""
         if self.paused:
             self.paused = False
+            self._kept.replace(paused=False)
             # What the camera said before says nothing about now.
             self._capture = None
             self._begun_at = time.monotonic()
@@ -202,6 +229,7 @@ class Life:
             self._progress(now)
 
     def _lost(self, loss: Loss) -> None:
+        self._tuner.lost(loss.reason, final=loss.final)
         if loss.name == "capture":
             self._capture = None
         previous = self._status
@@ -232,13 +260,14 @@ class Life:
             self._hot = is_hot(self._temperature, self._settings.health.warm_celsius, was_hot=self._hot)
         if self._capture is not None and self._capture.state == "ended" and self._drained(now):
             self.end("source_ended")
-        self._review("status")
+        verdict = self._review("status")
+        self._tuner.tick(verdict.status, verdict.reasons[0] if verdict.reasons else "", now)
         return _LOOK_SECONDS
 
     def _drained(self, now: float) -> bool:
         return now - max(self._capture_at, self._vitals.observed_at or 0.0) >= _DRAINED_SECONDS
 
-    def _review(self, cause: str) -> None:
+    def _review(self, cause: str) -> Verdict:
         """Judge health anew; an event if the status changed, the state if anything did or it is time to."""
         now = time.monotonic()
         verdict = judge_health(self._condition(now))
@@ -251,6 +280,7 @@ class Life:
         told = (verdict, self._restarts(), self._missing_models(), bool(self._throttling), self._bus.lost_events)
         if told != self._told or now - self._told_at >= self._settings.health.interval_seconds:
             self._publish_health(verdict)
+        return verdict
 
     def _publish_health(self, verdict: Verdict) -> None:
         now = time.monotonic()
@@ -298,7 +328,7 @@ class Life:
             warm_celsius=self._settings.health.warm_celsius,
             throttling=None if self._throttling is None else tuple(self._throttling),
             bus_warnings=tuple(self._bus.warnings),
-            storage_problems=tuple(filter(None, (self._storage_problem, self._outbox.problem))),
+            storage_problems=tuple(filter(None, (self._storage_problem, self._outbox.problem, *self._tuner.problems))),
         )
 
     def _restarts(self) -> dict[str, int]:
@@ -307,7 +337,7 @@ class Life:
     def _missing_models(self) -> list[str]:
         return list(self._inference.missing_models) if self._inference is not None else []
 
-    def _happened(self, body: Health) -> None:
+    def _happened(self, body: Health | Config) -> None:
         now_ns = time.monotonic_ns()
         self._reporter.happened(Happening(body, -1, now_ns / 1e6, now_ns, time.time_ns()))
 
@@ -321,6 +351,7 @@ class Life:
         """Stop all in reverse order, within two seconds."""
         if self._end != "restart":
             self._systemd.stopping()
+        self._tuner.close()
         self._publish_health(judge_health(self._condition(time.monotonic())))  # the last word on the figures
         try:
             self._supervisor.stop(CHILDREN_STOP_SECONDS)

@@ -52,6 +52,10 @@ class Reporter:
         if self._settings.stream.landmarks and observation.landmarks:
             self._bus.stream(landmarks_payload(observation))
 
+    def adopt(self, settings: Settings) -> None:
+        """Judge by these settings from the next frame."""
+        self._settings = settings
+
     def quiet(self, now: float) -> None:
         """Nothing was observed for a while: let time pass for judgement."""
         if self._clock.begun and now - self._last_at >= QUIET_SECONDS:

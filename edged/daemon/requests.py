@@ -69,7 +69,10 @@ class Desk:
         for request in self._bus.requests():
             log.info("command %s", request.name)
             if request.name == "pause":
-                self._hands.pause()
+                if request.command.paused:
+                    self._hands.pause()
+                else:
+                    self._hands.resume()
                 self._ok(request)
             elif request.name == "resume":
                 self._hands.resume()

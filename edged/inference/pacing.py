@@ -25,6 +25,11 @@ class Pacer:
         self.slowed = False
         self.idle = False
 
+    def adopt(self, settings: InferenceSettings, wanted_frames_per_second: float) -> None:
+        """Go on with other settings; what a frame costs is still known."""
+        self._settings = settings
+        self._wanted_interval = 1 / wanted_frames_per_second
+
     def step(self, at_seconds: float, spent_seconds: float, *, empty: bool) -> float:
         """Take in one analysed frame: when, how much processor time it took, and whether nothing was there.
 

@@ -12,7 +12,7 @@ from edged.frames import FrameSlot
 from edged.inference.models import ModelStore, default_directory
 from edged.inference.pacing import Pacer
 from edged.inference.pipeline import Pipeline
-from edged.messages import LOADING, InferenceReport, Pause, Resume
+from edged.messages import LOADING, Adopt, InferenceReport, Pause, Resume
 from edged.processes.child import ChildLink
 from edged.settings import Settings
 
@@ -52,6 +52,12 @@ def _loop(link: ChildLink, slot: FrameSlot, settings: Settings, pipeline: Pipeli
         for message in link.receive():
             if isinstance(message, (Pause, Resume)):
                 paused = isinstance(message, Pause)
+            elif isinstance(message, Adopt):
+                adopted = Settings.model_validate_json(message.settings)
+                pipeline.adopt(adopted.inference)
+                pacer.adopt(adopted.inference, adopted.capture.frames_per_second)
+                report = pipeline.report()
+                _tell(link, report, slowed=slowed)
         link.beacon("paused" if paused else doing, budget)
         if paused:
             link.wait(_TURN_SECONDS)

@@ -166,9 +166,14 @@ class ChildLink:
             self._inbox.append(message)
 
 
+def settings_json(settings: Settings) -> bytes:
+    """What a child may know: all but the broker's part."""
+    return settings.model_dump_json(exclude={"mqtt"}).encode()
+
+
 def settings_packets(settings: Settings) -> list[bytes]:
     """The settings as the packets `read_settings` expects. The broker's part, secrets and all, stays with the daemon."""
-    text = settings.model_dump_json(exclude={"mqtt"}).encode()
+    text = settings_json(settings)
     room = messages.MAX_PACKET_BYTES - 1
     parts = [text[start : start + room] for start in range(0, len(text), room)]
     return [MORE + part for part in parts[:-1]] + [LAST + parts[-1]]

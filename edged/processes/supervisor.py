@@ -29,7 +29,7 @@ import msgspec
 
 from edged import messages
 from edged.frames import FrameSlot
-from edged.messages import Beacon, Downward, Failed, Pause, Resume, Stop, Upward
+from edged.messages import Adopt, Beacon, Downward, Failed, Pause, Resume, Stop, Upward
 from edged.processes import child
 from edged.processes.spawning import spawn
 from edged.processes.table import PROCESSES, Cause, Loss, Patience, ProcessSpec
@@ -159,6 +159,11 @@ class Supervisor:
         """Tell all children to go on."""
         self._paused = False
         self._tell_all(Resume())
+
+    def adopt(self, settings: Settings) -> None:
+        """Tell all children, also those started from now on, to go on with these settings."""
+        self._settings = settings
+        self._tell_all(Adopt(child.settings_json(settings)))
 
     def retire(self, name: str) -> None:
         """End one child whose work is done; it is not replaced."""

@@ -12,7 +12,7 @@ import pytest
 
 from edged import contract
 from edged.configuration import reference as settings_reference
-from edged.configuration.loading import leaves
+from edged.configuration.options import leaves
 from edged.events import EVENT_KINDS
 from edged.topics import ASPECTS, COMMANDS, TOPICS, camera_topic
 from tests.bus.listening import blink
@@ -64,8 +64,7 @@ def test_topics_find_their_schema(key: str) -> None:
     levels = {"aspect": "gaze", "kind": "blink", "name": "pause"}
     name = contract.schema_of(camera_topic("home/edged", "front", key, **levels), "home/edged")
     assert (name in contract.schemas()) == (
-        key
-        not in {"availability", "stream", "snapshot", "config_set", "config_change", "config_state", "config_result"}
+        key not in {"availability", "stream", "snapshot", "config_set", "config_change"}
     )
 
 

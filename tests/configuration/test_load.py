@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edged.configuration.loading import leaves, load, load_with_origins, value_at, variable_of
+from edged.configuration.loading import load, load_with_origins, variable_of
+from edged.configuration.options import leaves, value_at
 from edged.errors import SettingsError
 from edged.settings import Settings
 

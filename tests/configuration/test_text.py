@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edged.configuration.loading import leaves, load, load_with_origins
+from edged.configuration.loading import load, load_with_origins
+from edged.configuration.options import leaves
 from edged.configuration.text import effective, example, schema
 from edged.settings import Settings
 

@@ -1,0 +1,89 @@
+"""The settings as a list: every leaf of the tree in `settings.py` by its dotted path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+
+from edged.capture.source import redact
+from edged.settings import Remote, Settings
+
+HIDDEN = "•••"
+
+
+class Leaf(NamedTuple):
+    """One setting: dotted path, its declaration, the default."""
+
+    path: str
+    field: FieldInfo
+    default: Any
+
+
+def leaves(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[Leaf]:
+    """Every setting there is, in the order of declaration, sections opened up."""
+    for name, field in model.model_fields.items():
+        if (section := section_of(field)) is not None:
+            yield from leaves(section, f"{prefix}{name}.")
+        else:
+            yield Leaf(prefix + name, field, field.get_default(call_default_factory=True))
+
+
+def section_of(field: FieldInfo) -> type[BaseModel] | None:
+    """The model of a field that is a section of settings, else None."""
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def value_at(settings: Settings, path: str) -> Any:
+    """The value at a dotted path."""
+    value: Any = settings
+    for name in path.split("."):
+        value = getattr(value, name)
+    return value
+
+
+def shown(value: Any) -> Any:
+    """A value fit to be read by anybody: secrets and passwords in addresses are hidden."""
+    if isinstance(value, SecretStr):
+        return HIDDEN if value.get_secret_value() else ""
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, tuple | list):
+        return [shown(item) for item in value]
+    return value
+
+
+def field_at(path: Sequence[str]) -> FieldInfo | None:
+    """The declaration at a path, or None where there is no such setting."""
+    model: type[BaseModel] | None = Settings
+    field: FieldInfo | None = None
+    for name in path:
+        if model is None or name not in model.model_fields:
+            return None
+        field = model.model_fields[name]
+        model = section_of(field)
+    return field
+
+
+def is_section(path: str) -> bool:
+    """The dotted path leads to a section, not to a setting."""
+    field = field_at(path.split("."))
+    return field is not None and section_of(field) is not None
+
+
+def kinds_of(field: FieldInfo) -> tuple[Any, ...]:
+    """The types a setting may have."""
+    return get_args(field.annotation) or (field.annotation,)
+
+
+def remote_of(field: FieldInfo) -> Remote:
+    """Who may change a setting from afar."""
+    extra = field.json_schema_extra
+    found: Remote = extra.get("remote", "never") if isinstance(extra, dict) else "never"  # type: ignore[assignment]
+    return found

@@ -1,0 +1,76 @@
+"""What is wrong with settings, in plain words: where, what was given, why, and the cure. Never a secret."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pydantic import SecretStr
+
+from edged.configuration.options import field_at, kinds_of, leaves, section_of, shown
+from edged.configuration.words import plain_reason
+from edged.errors import SettingProblem
+
+
+class Origin(NamedTuple):
+    """Where a value came from; name is the file, the variable or `command line`."""
+
+    kind: str
+    name: str
+
+
+def problem_of(details: Any, values: Mapping[str, Any], origins: Mapping[str, Origin]) -> SettingProblem:
+    """One of pydantic's complaints in our words."""
+    location = tuple(details["loc"])
+    names = [str(part) for part in location]
+    # Branches of a union and positions in a list follow the setting's own path.
+    known = next((names[:length] for length in range(len(names), 0, -1) if field_at(names[:length])), [])
+    if details["type"] == "extra_forbidden":
+        return unknown_setting(names, origins)
+    path = ".".join(known or names) or "settings"
+    field = field_at(known)
+    value = value_in(values, known)
+    reason, cure = plain_reason(details, field)
+    position = [part for part in location[len(known) :] if isinstance(part, int)]
+    if position:
+        reason = f"number {position[0] + 1} {reason}"
+    secret = field is not None and SecretStr in kinds_of(field)
+    is_section = field is not None and section_of(field) is not None
+    visible = None if secret or (is_section and isinstance(value, Mapping)) else shown(value)
+    return SettingProblem(path, visible, reason, "; ".join(filter(None, (_place(path, origins), cure))))
+
+
+def _place(path: str, origins: Mapping[str, Origin]) -> str:
+    """Says where a value stands, unless that is the file, which the error as a whole names."""
+    origin = origins.get(path)
+    if origin is None or origin.kind == "file":
+        return ""
+    return f"set by {origin.name}" if origin.kind == "environment" else "given on the command line"
+
+
+def value_in(values: Mapping[str, Any], path: Sequence[str]) -> Any:
+    """What stands at a path; None where nothing does."""
+    value: Any = values
+    for name in path:
+        if not isinstance(value, Mapping) or name not in value:
+            return None
+        value = value[name]
+    return value
+
+
+def unknown_setting(names: list[str], origins: Mapping[str, Origin]) -> SettingProblem:
+    """A key that is no setting: what might have been meant, here or in another section."""
+    path = ".".join(names)
+    sections = {leaf.path.rsplit(".", 1)[0] for leaf in leaves() if "." in leaf.path}
+    sections |= {section.rsplit(".", 1)[0] for section in sections}
+    siblings = [leaf.path for leaf in leaves()] + sorted(sections)
+    parent = path.rpartition(".")[0]
+    here = [candidate for candidate in siblings if candidate.rpartition(".")[0] == parent]
+    last = {candidate.rpartition(".")[2]: candidate for candidate in here}
+    near = [last[name] for name in difflib.get_close_matches(names[-1], last, n=1, cutoff=0.6)]
+    near = near or [candidate for candidate in siblings if candidate.rpartition(".")[2] == names[-1]][:1]
+    near = near or difflib.get_close_matches(path, siblings, n=1, cutoff=0.7)
+    cure = f"did you mean {near[0]}?" if near else "remove it; edged config schema lists all settings"
+    place = _place(path, origins)
+    return SettingProblem(path, None, "is not a setting", f"{place}; {cure}" if place else cure)

@@ -1,0 +1,123 @@
+"""What a daemon must know again at its next start: wishes for settings, and that it was asked not to look.
+
+One small JSON file per camera, replaced as a whole: written beside, synced, renamed, folder synced. Whoever pulls the plug
+finds the old one or the new one. A damaged file is set aside and said.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+log = logging.getLogger(__name__)
+
+_VERSION = 1
+_REFUSED_LIMIT = 16
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """Wishes that were taken back: the broker may repeat them with every connect. digest: of the overlay."""
+
+    digest: str
+    reason: str
+
+
+class Trial(msgspec.Struct, frozen=True):
+    """Wishes on probation. boots: how often a daemon began with them and did not end in good order."""
+
+    overlay: dict[str, Any]
+    sources: dict[str, str]
+    boots: int = 0
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """The file. overlay: the last wishes that proved themselves; sources: where each path's wish came."""
+
+    version: int = _VERSION
+    revision: int = 0
+    overlay: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    trial: Trial | None = None
+    refused: tuple[Refused, ...] = ()
+    paused: bool = False
+    announced: dict[str, str] = {}
+
+    def refusing(self, refused: Refused) -> tuple[Refused, ...]:
+        """Those refused and one more; the oldest are forgotten."""
+        others = tuple(one for one in self.refused if one.digest != refused.digest)
+        return (*others, refused)[-_REFUSED_LIMIT:]
+
+
+class KeptFile:
+    """One camera's file; None as path keeps all in memory. problem: why it is not written, one plain sentence."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self.problem = ""
+        self.now = self._read()
+
+    def replace(self, **changes: Any) -> None:
+        """Change some fields and write the file. What cannot be written counts until the end of the process."""
+        after = msgspec.structs.replace(self.now, **changes)
+        if after == self.now and not self.problem:
+            return
+        self.now = after
+        if self._path is None:
+            return
+        try:
+            self._write(self._path, msgspec.json.format(msgspec.json.encode(after), indent=1))
+            self.problem = ""
+        except OSError as error:
+            if not self.problem:
+                log.error("%s cannot be written: %s", self._path, error.strerror)
+            self.problem = f"settings from afar are not kept over a restart: {self._path}: {error.strerror}"
+
+    def _read(self) -> Kept:
+        if self._path is None:
+            return Kept()
+        try:
+            kept = msgspec.json.decode(self._path.read_bytes(), type=Kept)
+        except FileNotFoundError:
+            return Kept()
+        except OSError as error:
+            self.problem = f"settings from afar cannot be read: {self._path}: {error.strerror}"
+            return Kept()
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            return self._set_aside(f"is damaged ({error})")
+        if kept.version > _VERSION:
+            return self._set_aside(f"was written by a newer edged (version {kept.version})")
+        return kept
+
+    def _set_aside(self, why: str) -> Kept:
+        assert self._path is not None
+        aside = self._path.with_name(f"{self._path.name}.aside-{time.time_ns() // 1_000_000_000}")
+        self.problem = f"{self._path.name} {why} and is kept as {aside.name}: settings from afar start anew"
+        log.error("%s", self.problem)
+        try:
+            self._path.rename(aside)
+        except OSError:
+            pass  # the next write replaces it
+        return Kept()
+
+    @staticmethod
+    def _write(path: Path, content: bytes) -> None:
+        beside = path.with_name(f"{path.name}.new")
+        fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            view = memoryview(content)
+            while view:
+                view = view[os.write(fd, view) :]
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        beside.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
