@@ -108,7 +108,7 @@ def _is_live(path: str) -> bool:
 
 def _forbidden(path: tuple[str, ...]) -> SettingProblem | None:
     """Unknown, or not to be set from afar."""
-    dotted = ".".join(path)
+    dotted = _dotted(path)
     field = field_at(path)
     if field is None:
         for length in range(len(path) - 1, 0, -1):
@@ -117,12 +117,17 @@ def _forbidden(path: tuple[str, ...]) -> SettingProblem | None:
                 # A table where a value belongs; or an entry of a table, which nobody may set from afar anyhow.
                 return _not_from_afar(".".join(path[:length]), above) if remote_of(above) == "never" else None
         problem = unknown_setting([name[:_LONGEST] for name in path], {})
-        return SettingProblem(problem.path[: 2 * _LONGEST], None, problem.reason, problem.cure)
+        return SettingProblem(dotted, None, problem.reason, problem.cure)
     if section_of(field) is not None:
         return None  # an empty section, or nonsense in its place: validation says which
     if remote_of(field) == "never":
         return _not_from_afar(dotted, field)
     return None
+
+
+def _dotted(path: tuple[str, ...]) -> str:
+    """For people: a key without letters can be seen, one without end is cut."""
+    return ".".join(name[:_LONGEST] or '""' for name in path)
 
 
 def _not_from_afar(path: str, field: FieldInfo) -> SettingProblem:
@@ -141,7 +146,7 @@ def _without(overlay: Mapping[str, Any], problems: Mapping[str, SettingProblem])
     """What is left to be validated: pydantic would complain of the forbidden ones in other words."""
     kept: dict[str, Any] = {}
     for path, value in leaves_of(overlay):
-        dotted = ".".join(path)
+        dotted = _dotted(path)
         if any(dotted == wrong or dotted.startswith(f"{wrong}.") for wrong in problems):
             continue
         place = kept
@@ -169,4 +174,4 @@ def _short(problem: SettingProblem) -> SettingProblem:
     shown = problem.value
     if shown is not None and len(repr(shown)) > _LONGEST:
         shown = repr(shown)[:_LONGEST] + "…"
-    return SettingProblem(problem.path[: 2 * _LONGEST], shown, problem.reason[:500], problem.cure)
+    return SettingProblem(problem.path, shown, problem.reason[:500], problem.cure)

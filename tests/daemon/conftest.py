@@ -44,6 +44,7 @@ class Theatre:
             "capture": {"source": str(self.strings), "width": 64, "height": 64},
             "mqtt": {"host": self.broker.host, "port": self.broker.port, "reconnect_max_seconds": 0.5},
             "health": {"interval_seconds": 1.0},
+            "remote": {"probation_seconds": 2},
             "judgement": {"presence": {"arrive_seconds": 0.1, "leave_seconds": 0.4}, "summary": {"window_seconds": 1}},
         }
         settings.update(more)
@@ -76,6 +77,12 @@ class Theatre:
     def ask(self, command: str, payload: bytes = b"") -> None:
         assert self._listener is not None
         self._listener.publish(f"{PREFIX}command/{command}", payload)
+
+    def publish(self, topic: str, payload: bytes | dict[str, Any], *, retain: bool = False, **more: Any) -> None:
+        """On the camera's branch; a dict goes as JSON."""
+        assert self._listener is not None
+        body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+        self._listener.publish(PREFIX + topic, body, retain=retain, **more)
 
     def hear(self, seconds: float = 0.05) -> None:
         assert self._listener is not None

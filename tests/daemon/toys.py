@@ -13,13 +13,14 @@ from pathlib import Path
 
 from edged.errors import RuntimeMissing
 from edged.frames import FrameSlot
-from edged.messages import CaptureReport, InferenceReport, Pause, Picture, Resume, TakePicture
+from edged.messages import Adopt, CaptureReport, InferenceReport, Pause, Picture, Resume, TakePicture
 from edged.observations import Box, Face, Observation, Pair
 from edged.processes.child import ChildLink
 from edged.settings import Settings
 
 WIDTH, HEIGHT = 64, 64
 FRAME_SECONDS = 1 / 30
+FATAL_FACES = 13  # of these, or of so many threads, the toy pipeline dies
 JPEG = b"\xff\xd8" + bytes(range(256)) * 400 + b"\xff\xd9"
 
 
@@ -78,8 +79,15 @@ def inference(link: ChildLink, slot: FrameSlot, settings: Settings) -> None:
         os.kill(os.getpid(), signal.SIGABRT)
     buffer = bytearray(slot.capacity_bytes)
     last = slot.newest_sequence()
+    fatal = FATAL_FACES in (settings.inference.max_faces, settings.inference.threads)
     while not link.stopping:
-        link.receive()
+        for message in link.receive():
+            if isinstance(message, Adopt):
+                adopted = Settings.model_validate_json(message.settings)
+                link.send(InferenceReport("toy", ["detection"], missing, [f"follows {adopted.inference.max_faces}"]))
+                fatal = adopted.inference.max_faces == FATAL_FACES
+        if fatal:
+            os.kill(os.getpid(), signal.SIGABRT)
         link.beacon("waiting for a frame", 1.5)
         stamp = slot.read(last, buffer, 0.25)
         if stamp is None:

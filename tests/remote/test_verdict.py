@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import json
+import random
+import string
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edged.configuration.options import leaves, remote_of
+from edged.remote.patch import merged
+from edged.remote.verdict import Accepted, Rejected, awaiting_restart, differing, judge, taken_over
+from edged.settings import Settings
+
+FILE = Settings()
+
+
+def rejected(payload: bytes | Any, overlay: dict[str, Any] | None = None) -> dict[str, str]:
+    body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+    verdict = judge(FILE, overlay or {}, body, "config/set")
+    assert isinstance(verdict, Rejected), verdict
+    return {problem.path: problem.reason for problem in verdict.problems}
+
+
+def accepted(payload: Any, overlay: dict[str, Any] | None = None, *, change: bool = False) -> Accepted:
+    verdict = judge(FILE, overlay or {}, json.dumps(payload).encode(), "config/change" if change else "config/set")
+    assert isinstance(verdict, Accepted), verdict
+    return verdict
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        (b"not json", "is not JSON"),
+        (b"[]", "a list"),
+        (b"null", "null"),
+        (b'"text"', "a text"),
+        (b"3", "a number"),
+        ('{"camera": "x"}'.encode("utf-16"), "UTF-8"),
+        (b"\xef\xbb\xbf{}", "byte order mark"),
+        (b'{"a": NaN}', "NaN"),
+        (b'{"a": -Infinity}', "-Infinity"),
+        (b'{"a": 1e999}', "too large"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "too large"),
+        (b'{"a": 1, "a": 2}', "twice"),
+        (b'{"a": "\\ud800"}', "surrogate"),
+        (b"[" * 60000, "nested"),
+        (b'{"a":' * 1000 + b"1" + b"}" * 1000, "nested"),
+        (b" " * 70000, "bytes"),
+        (b'{"a": 1', "is not JSON"),
+        (b"\x00\x01", "is not JSON"),
+    ],
+)
+def test_what_is_no_patch_is_named(payload: bytes, reason: str) -> None:
+    assert reason in rejected(payload)["payload"]
+
+
+def test_nothing_is_read_out_of_texts() -> None:
+    wrong = rejected({"inference": {"max_faces": "3", "stages": {"iris": 1}}, "capture": {"width": True}})
+    assert set(wrong) == {"inference.max_faces", "inference.stages.iris", "capture.width"}
+
+
+def test_settings_of_the_owner_alone_cannot_be_set() -> None:
+    for leaf in leaves():
+        value: Any = "x"
+        for name in reversed(leaf.path.split(".")):
+            value = {name: value}
+        verdict = judge(FILE, {}, json.dumps(value).encode(), "config/set")
+        if remote_of(leaf.field) == "never":
+            assert isinstance(verdict, Rejected)
+            assert [(one.path, "cannot be set from afar" in one.reason) for one in verdict.problems] == [
+                (leaf.path, True)
+            ]
+            assert verdict.problems[0].value is None
+
+
+def test_settings_that_do_not_go_together_are_refused_as_a_whole() -> None:
+    assert rejected({"judgement": {"blink": {"close_openness": 0.9}}})
+
+
+def test_lists_and_whole_numbers_are_what_json_has() -> None:
+    verdict = accepted({"capture": {"crop": [0, 0, 0.5, 1], "frames_per_second": 10}})
+    assert verdict.settings.capture.crop == (0, 0, 0.5, 1)
+
+
+def test_a_change_takes_back_what_is_null_and_empty_sections_vanish() -> None:
+    overlay = {"judgement": {"gaze": {"dwell_seconds": 2.0}}, "inference": {"max_faces": 4}}
+    verdict = accepted({"judgement": {"gaze": {"dwell_seconds": None}}}, overlay, change=True)
+    assert verdict.overlay == {"inference": {"max_faces": 4}}
+
+
+def test_live_settings_are_swapped_and_the_others_wait() -> None:
+    wanted = accepted({"capture": {"width": 320}, "judgement": {"gaze": {"dwell_seconds": 2.0}}}).settings
+    running = taken_over(FILE, wanted)
+    assert differing(FILE, running) == ["judgement.gaze.dwell_seconds"]
+    assert awaiting_restart(running, wanted) == ["capture.width"]
+
+
+# RFC 7396, appendix A, the cases whose target and result are objects; an object left empty by a removal is not kept here.
+@pytest.mark.parametrize(
+    ("target", "patch", "result"),
+    [
+        ({"a": "b"}, {"a": "c"}, {"a": "c"}),
+        ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
+        ({"a": "b", "b": "c"}, {"a": None}, {"b": "c"}),
+        ({"a": ["b"]}, {"a": "c"}, {"a": "c"}),
+        ({"a": "c"}, {"a": ["b"]}, {"a": ["b"]}),
+        ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
+        ({"a": [{"b": "c"}]}, {"a": [1]}, {"a": [1]}),
+    ],
+)
+def test_merge_patches(target: dict[str, Any], patch: dict[str, Any], result: dict[str, Any]) -> None:
+    assert merged(target, patch) == result
+
+
+KEYS = [*sorted({part for leaf in leaves() for part in leaf.path.split(".")}), "", "x" * 300, "ä", "__proto__"]
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=8), inner, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(payload=st.binary(max_size=300) | st.builds(lambda value: json.dumps(value).encode(), VALUES))
+def test_whatever_comes_is_accepted_as_valid_settings_or_refused_with_reasons(payload: bytes) -> None:
+    verdict = judge(FILE, {}, payload, "config/set")
+    if isinstance(verdict, Accepted):
+        assert Settings.model_validate(verdict.settings.model_dump()) == verdict.settings
+    else:
+        assert verdict.problems
+        assert all(problem.path and problem.reason for problem in verdict.problems)
+        assert len(json.dumps([str(problem) for problem in verdict.problems])) < 200_000
+
+
+def test_five_thousand_bad_payloads_are_each_refused_with_a_reason() -> None:
+    chance = random.Random(3)
+    paths = [leaf.path for leaf in leaves()]
+
+    def bad() -> bytes:
+        path = chance.choice(paths).split(".")
+        what = chance.randrange(6)
+        value: Any = chance.choice([[], {}, "text", {"a": {"b": 1}}, -1e9, 10**15, "\ud83d", [[[[1]]]], "x" * 5000])
+        if what == 0:
+            path[-1] += chance.choice(string.ascii_lowercase)
+        elif what == 1:
+            path.insert(chance.randrange(len(path) + 1), chance.choice(["x", "gaze2", "settings", ""]))
+        elif what == 2:
+            return bytes(chance.randrange(256) for _ in range(chance.randrange(1, 200))) + b"{"
+        elif what == 3:
+            return json.dumps({"judgement": {"gaze": {"dwell_seconds": 2}}}).encode()[: -chance.randrange(1, 9)]
+        elif what == 4:
+            value = chance.choice(["12", [1], {"x": 1}, -5e8, {"": None, "y": []}])
+        document: Any = value
+        for name in reversed(path):
+            document = {name: document}
+        return json.dumps(document).encode()
+
+    refused = 0
+    while refused < 5000:
+        payload = bad()
+        verdict = judge(FILE, {}, payload, "config/set")
+        if isinstance(verdict, Accepted):
+            # An empty section is an empty wish, and a text may be what a setting of texts takes.
+            assert differing(FILE, verdict.settings) == [] or b"text" in payload or b"xxx" in payload, payload
+            continue
+        assert verdict.problems
+        assert all(problem.reason for problem in verdict.problems)
+        refused += 1
