@@ -106,9 +106,15 @@ class Typing:
     """
 
     def __init__(self, units: Sequence[Unit[AnyStroke]], port: Port[AnyStroke], pace: Pace) -> None:
-        self.typed = 0
         self.total = sum(unit.length for unit in units)
-        self._steps = self._run(units, port, pace)
+        self._progress = _Progress()
+        # The generator knows nothing of this object: one that is dropped half done is closed at once, not by chance.
+        self._steps = _run(units, port, pace, self._progress)
+
+    @property
+    def typed(self) -> int:
+        """How many code points have been typed completely."""
+        return self._progress.typed
 
     def __iter__(self) -> Iterator[float]:
         return self
@@ -128,43 +134,54 @@ class Typing:
         """Stop. Keys that are down are released; asked again it does nothing."""
         self._steps.close()
 
-    def _run(self, units: Sequence[Unit[AnyStroke]], port: Port[AnyStroke], pace: Pace) -> Generator[float, None, None]:
-        port.prepare()
-        try:
-            for unit in units:
-                yield from self._unit(unit, port, pace)
-        except GeneratorExit:
-            port.release_all()
-            raise
-        except BaseException:
-            _release_quietly(port)
-            raise
-        port.release_all()
 
-    def _unit(self, unit: Unit[AnyStroke], port: Port[AnyStroke], pace: Pace) -> Generator[float, None, None]:
-        left = list(unit.strokes)
-        down = False
-        try:
-            while left:
-                port.down(left[0], pace.hold_seconds)
-                down = True
-                yield pace.hold_seconds
-                port.up(left[0])
-                down = False
-                del left[0]
-                if not left:
-                    self.typed += unit.length
-                yield pace.rest_seconds
-        except GeneratorExit:
-            begun = bool(left)
-            if down:
-                port.up(left.pop(0))
-            for stroke in left:
-                port.down(stroke, 0.0)
-                port.up(stroke)
-            if begun:
-                self.typed += unit.length
-            raise
+@dataclass
+class _Progress:
+    typed: int = 0
+
+
+def _run(
+    units: Sequence[Unit[AnyStroke]], port: Port[AnyStroke], pace: Pace, progress: _Progress
+) -> Generator[float, None, None]:
+    port.prepare()
+    try:
+        for unit in units:
+            yield from _type_unit(unit, port, pace, progress)
+    except GeneratorExit:
+        port.release_all()
+        raise
+    except BaseException:
+        _release_quietly(port)
+        raise
+    port.release_all()
+
+
+def _type_unit(
+    unit: Unit[AnyStroke], port: Port[AnyStroke], pace: Pace, progress: _Progress
+) -> Generator[float, None, None]:
+    left = list(unit.strokes)
+    down = False
+    try:
+        while left:
+            port.down(left[0], pace.hold_seconds)
+            down = True
+            yield pace.hold_seconds
+            port.up(left[0])
+            down = False
+            del left[0]
+            if not left:
+                progress.typed += unit.length
+            yield pace.rest_seconds
+    except GeneratorExit:
+        begun = bool(left)
+        if down:
+            port.up(left.pop(0))
+        for stroke in left:
+            port.down(stroke, 0.0)
+            port.up(stroke)
+        if begun:
+            progress.typed += unit.length
+        raise
 
 
 def _release_quietly(port: Port[AnyStroke]) -> None:
