@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import threading
 import time
@@ -15,7 +16,7 @@ import msgspec
 
 from edged.bus.commands import CommandDesk, Repetition, Reply, Request, may_reply_on
 from edged.bus.connection import Connection
-from edged.bus.delivery import Delivery
+from edged.bus.delivery import RENEWALS, Delivery
 from edged.bus.inbox import Inbox
 from edged.bus.message import Message
 from edged.bus.outbox import Outbox, OutgoingEvent
@@ -135,16 +136,19 @@ class Bus:
         self._connection.poke()
 
     def state(self, aspect: str, state: msgspec.Struct) -> None:
-        """Set `state/{aspect}`: retained, the latest wins, sent again as it is now after every connect."""
-        self._latest(self._topic("state", aspect=aspect), state)
+        """Set or confirm `state/{aspect}`: retained, the latest wins, sent again as it is now after every connect.
 
-    def health(self, state: HealthState) -> None:
-        """Set `health`."""
-        self._latest(self._topic("health"), state)
+        What is not confirmed for `mqtt.state_expiry_seconds` disappears, here and from the broker.
+        """
+        self._latest(self._topic("state", aspect=aspect), state, self._settings.state_expiry_seconds)
+
+    def health(self, state: HealthState, interval_seconds: float = 0.0) -> None:
+        """Set `health`, which is told again after interval_seconds at the latest."""
+        self._latest(self._topic("health"), state, self._expiry(interval_seconds))
 
     def summary(self, summary: Summary) -> None:
         """Set `summary`."""
-        self._latest(self._topic("summary"), summary)
+        self._latest(self._topic("summary"), summary, self._expiry(summary.window_seconds))
 
     def stream(self, payload: bytes) -> None:
         """Publish one frame's landmarks at QoS 0; dropped when nobody is there or the broker is slow."""
@@ -222,7 +226,7 @@ class Bus:
             self._warnings.clear()
         self._connects += 1
         self._reconnect_asked = False
-        self._delivery.connected(welcome.receive_maximum)
+        self._delivery.connected(welcome.receive_maximum, time.monotonic())
         # Always, for the session may be gone; and our own availability, since the will of a connection that died
         # slowly can overtake the `online` of this one.
         link.subscribe([command_filter(self._settings.prefix, self._camera), *self._listens])
@@ -237,7 +241,7 @@ class Bus:
         if self._reconnect_asked and not self._delivery.answers_wait:
             raise BrokerError("reconnecting, as asked")
         self._delivery.settle()
-        while (outgoing := self._delivery.next()) is not None:
+        while (outgoing := self._delivery.next(time.monotonic())) is not None:
             if self._denied(outgoing.topic):
                 self._delivery.refused_unsent(outgoing)
                 continue
@@ -254,6 +258,7 @@ class Bus:
                 captured_ns=outgoing.captured_ns,
                 correlation=outgoing.correlation,
                 content_type=outgoing.content_type,
+                expiry_seconds=outgoing.expiry_seconds,
             )
             self._delivery.sent(outgoing, mid, time.monotonic())
         while self._stream:
@@ -357,8 +362,12 @@ class Bus:
     def _topic(self, key: str, **levels: str) -> str:
         return camera_topic(self._settings.prefix, self._camera, key, **levels)
 
-    def _latest(self, topic: str, state: msgspec.Struct) -> None:
-        if self._delivery.latest(topic, msgspec.json.encode(state)):
+    def _expiry(self, interval_seconds: float) -> float:
+        """What is told so seldom may not expire between two tellings."""
+        return max(float(self._settings.state_expiry_seconds), RENEWALS * interval_seconds)
+
+    def _latest(self, topic: str, state: msgspec.Struct, expiry_seconds: float = math.inf) -> None:
+        if self._delivery.latest(topic, msgspec.json.encode(state), expiry_seconds, time.monotonic()):
             self._connection.poke()
 
     def _send_reply(self, reply: Reply) -> None:

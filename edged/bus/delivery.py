@@ -13,6 +13,7 @@ file is the only place that repeats a message. A repeated event carries the same
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ WINDOW = 64
 PREFETCH = 64
 # Slots of the window that events leave free, so that a backlog never delays a fresh state or an answer.
 RESERVE = 4
+# How often a value is sent before the broker would forget it: two may fail to come through.
+RENEWALS = 3
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,16 @@ class Outgoing:
     captured_ns: int | None = None
     correlation: bytes | None = None
     content_type: str | None = None
+    expiry_seconds: int | None = None
+
+
+@dataclass
+class _Latest:
+    """A topic's value. Times are the caller's seconds; expires: nobody has confirmed it since, it is true no more."""
+
+    payload: bytes
+    expires: float = math.inf
+    renew: float = math.inf
 
 
 @dataclass
@@ -64,7 +77,7 @@ class Delivery:
         self._final_topic = final_topic
         self._once_limit = once_limit
         self._lock = threading.Lock()
-        self._latest: dict[str, bytes] = {}
+        self._latest: dict[str, _Latest] = {}
         self._dirty: OrderedDict[str, None] = OrderedDict()
         self._once: deque[Outgoing] = deque()
         self._flights: dict[int, _Flight] = {}
@@ -83,12 +96,19 @@ class Delivery:
         with self._lock:
             self._buffer.more = True
 
-    def latest(self, topic: str, payload: bytes) -> bool:
-        """Set a topic's value; False if it already had this one."""
+    def latest(self, topic: str, payload: bytes, expiry_seconds: float = math.inf, now_seconds: float = 0.0) -> bool:
+        """Set a topic's value, or confirm it; False if there is nothing to send.
+
+        A value that is not confirmed for expiry_seconds is forgotten, here and by the broker. One that is confirmed is
+        sent again after a third of that time, so that the broker does not forget it.
+        """
         with self._lock:
-            if self._latest.get(topic) == payload:
+            before = self._latest.get(topic)
+            expires = now_seconds + expiry_seconds
+            if before is not None and before.payload == payload and now_seconds < before.renew:
+                before.expires = expires
                 return False
-            self._latest[topic] = payload
+            self._latest[topic] = _Latest(payload, expires, now_seconds + expiry_seconds / RENEWALS)
             self._dirty[topic] = None
             return True
 
@@ -134,9 +154,10 @@ class Delivery:
 
     # -- network thread -----------------------------------------------------------------------------------------
 
-    def connected(self, receive_maximum: int) -> None:
-        """A new connection: nothing is under way and every latest value is due, the final topic at the end."""
+    def connected(self, receive_maximum: int, now_seconds: float = 0.0) -> None:
+        """A new connection: nothing is under way and every latest value that is true is due, the final topic last."""
         with self._lock:
+            self._forget_expired(now_seconds)
             self._window = max(1, min(WINDOW, receive_maximum))
             self._dirty = OrderedDict.fromkeys(sorted(self._latest, key=lambda topic: topic == self._final_topic))
             self._buffer = _Buffer()
@@ -153,20 +174,29 @@ class Delivery:
             self._buffer = _Buffer()
         self.settle()
 
-    def next(self) -> Outgoing | None:
+    def next(self, now_seconds: float = 0.0) -> Outgoing | None:
         """The next message that may be sent now; `sent` must follow before the next call."""
         with self._lock:
             if len(self._flights) >= self._window:
                 return None
             if self._once:
                 return self._once.popleft()
+            self._forget_expired(now_seconds)
             for topic in self._dirty:
                 if topic not in self._topics_under_way:
                     del self._dirty[topic]
-                    return Outgoing("latest", topic, self._latest[topic], retain=True)
+                    found = self._latest[topic]
+                    # Rounded up: 0 would mean that it expires before anybody hears it.
+                    left = None if math.isinf(found.expires) else math.ceil(found.expires - now_seconds)
+                    return Outgoing("latest", topic, found.payload, retain=True, expiry_seconds=left)
             if self._events_under_way >= max(1, self._window - RESERVE):
                 return None
             return self._next_event()
+
+    def _forget_expired(self, now_seconds: float) -> None:
+        for topic in [topic for topic, value in self._latest.items() if value.expires <= now_seconds]:
+            del self._latest[topic]
+            self._dirty.pop(topic, None)
 
     def _next_event(self) -> Outgoing | None:
         buffer = self._buffer
@@ -211,7 +241,7 @@ class Delivery:
             outgoing = flight.outgoing
             if outgoing.kind == "latest":
                 self._topics_under_way.discard(outgoing.topic)
-                if not outgoing.payload and not self._latest.get(outgoing.topic, b"-"):
+                if not outgoing.payload and self._cleared(outgoing.topic):
                     del self._latest[outgoing.topic]  # cleared: nothing is to be said of it any more
             elif outgoing.kind == "event":
                 self._events_under_way -= 1
@@ -219,6 +249,10 @@ class Delivery:
                 if refused:
                     self._refused_events += 1
             return outgoing
+
+    def _cleared(self, topic: str) -> bool:
+        value = self._latest.get(topic)
+        return value is not None and not value.payload
 
     def settle(self) -> None:
         """Tell the outbox, in one go, which events are done."""

@@ -200,6 +200,7 @@ class Link:
         response_topic: str | None = None,
         correlation: bytes | None = None,
         content_type: str | None = None,
+        expiry_seconds: int | None = None,
     ) -> int | None:
         """Send a message; the id its acknowledgement will carry, None if none will come."""
         welcome = self._welcome
@@ -210,6 +211,7 @@ class Link:
             response_topic=response_topic,
             correlation=correlation,
             content_type=content_type,
+            expiry_seconds=expiry_seconds,
         )
         qos = min(qos, welcome.max_qos)
         info = self._client.publish(

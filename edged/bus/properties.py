@@ -6,6 +6,7 @@ the message. Encoding: MQTT 5, section 2.2.2.
 
 from __future__ import annotations
 
+_MESSAGE_EXPIRY = 0x02
 _CONTENT_TYPE = 0x03
 _RESPONSE_TOPIC = 0x08
 _CORRELATION_DATA = 0x09
@@ -18,9 +19,13 @@ def pack(
     response_topic: str | None = None,
     correlation: bytes | None = None,
     content_type: str | None = None,
+    expiry_seconds: int | None = None,
 ) -> bytes:
     """The properties with their length in front, ready for a PUBLISH packet. Raises ValueError for too long a value."""
     body = bytearray()
+    if expiry_seconds is not None:
+        body.append(_MESSAGE_EXPIRY)
+        body += expiry_seconds.to_bytes(4, "big")
     if content_type is not None:
         body.append(_CONTENT_TYPE)
         body += _counted(content_type.encode())

@@ -307,7 +307,8 @@ class Life:
                 temperature_celsius=self._temperature,
                 throttled=None if self._throttling is None else bool(self._throttling),
                 version=edged.__version__,
-            )
+            ),
+            self._settings.health.interval_seconds,
         )
         mqtt = "" if self._bus.connected else f"; no MQTT: {self._bus.problem}"
         self._systemd.status(f"{verdict.status}{': ' if verdict.reasons else ''}{'; '.join(verdict.reasons)}{mqtt}")

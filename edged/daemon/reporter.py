@@ -19,6 +19,8 @@ from edged.settings import Settings
 # Angles move with every frame; a retained state that is only a little different is told this often.
 _MOVING_SECONDS = 0.5
 _NEVER = events.iso_utc(0)
+# A state that still holds is confirmed this often: a small part of the shortest time after which it expires.
+_CONFIRM_SECONDS = 1.0
 # Judgement learns that nothing comes after this much silence, so that `somebody is there` does not stay for ever.
 QUIET_SECONDS = 0.5
 
@@ -48,7 +50,7 @@ class Reporter:
         if at_ms != observation.at_ms:
             observation = msgspec.structs.replace(observation, at_ms=at_ms)
         self._last_at = time.monotonic()
-        self._publish(judge.observe(self._settings.judgement, self._state, observation))
+        self._publish(judge.observe(self._settings.judgement, self._state, observation), confirmed=True)
         if self._settings.stream.landmarks and observation.landmarks:
             self._bus.stream(landmarks_payload(observation))
 
@@ -80,23 +82,25 @@ class Reporter:
         payload = events.envelope(happening, self._settings.camera, self._sequence, self._session)
         self._bus.event(payload, happening.captured_ns)
 
-    def _publish(self, outcome: judge.Outcome) -> None:
+    def _publish(self, outcome: judge.Outcome, *, confirmed: bool = False) -> None:
         self._state = outcome.state
         for happening in outcome.happenings:
             self.happened(happening)
         if outcome.summary is not None:
             self._bus.summary(outcome.summary)
-        self._tell_states(time.monotonic())
+        self._tell_states(time.monotonic(), confirmed=confirmed)
 
-    def _tell_states(self, now: float) -> None:
+    def _tell_states(self, now: float, *, confirmed: bool = False) -> None:
+        """confirmed: somebody looked just now, so that what has not changed is still true."""
         for aspect, found in judge.states(self._state).items():
             # What has not changed since judgement began has been so for as long as we can tell.
             state = msgspec.structs.replace(found, since=self._born) if found.since == _NEVER else found
             told = self._told.get(aspect)
-            if told is not None and (
-                told.state == state or (now - told.at < _MOVING_SECONDS and _only_moved(told.state, state))
-            ):
-                continue
+            if told is not None:
+                due = confirmed and now - told.at >= _CONFIRM_SECONDS
+                moving = now - told.at < _MOVING_SECONDS and _only_moved(told.state, state)
+                if moving or (told.state == state and not due):
+                    continue
             self._bus.state(aspect, state)
             self._told[aspect] = _Told(state, now)
 

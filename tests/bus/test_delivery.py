@@ -224,3 +224,29 @@ def test_no_event_is_lost_or_overtaken_whatever_breaks(data: st.DataObject) -> N
         broker.acknowledge()
     assert list(dict.fromkeys(received)) == list(range(added))
     assert len(outbox) == 0
+
+
+def test_a_value_nobody_confirms_is_forgotten_and_one_that_is_confirmed_is_sent_before_the_broker_forgets_it() -> None:
+    delivery, _, _ = make()
+    delivery.connected(100, 0.0)
+    assert delivery.latest("state", b"1", 90.0, 0.0)
+    sent = delivery.next(0.5)
+    assert sent is not None
+    assert (sent.payload, sent.expiry_seconds) == (b"1", 90)
+    delivery.sent(sent, 1, 0.5)
+    delivery.acknowledged(1)
+    assert not delivery.latest("state", b"1", 90.0, 29.0)
+    assert delivery.next(29.0) is None
+    assert delivery.latest("state", b"1", 90.0, 30.0)
+    again = delivery.next(30.0)
+    assert again is not None
+    delivery.sent(again, 2, 30.0)
+    delivery.disconnected()
+    delivery.connected(100, 119.0)
+    late = delivery.next(119.0)
+    assert late is not None
+    assert late.expiry_seconds == 1
+    delivery.disconnected()
+    delivery.connected(100, 120.0)
+    assert delivery.next(120.0) is None
+    assert delivery.idle
