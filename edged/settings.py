@@ -352,7 +352,11 @@ class HomeAssistantSettings(_Section):
         pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$",
     )
     discovery: Literal["device", "components"] = option(
-        "device", "One message for the whole device, or one for each entity for an old Home Assistant."
+        "device",
+        "One message for the whole device (Home Assistant 2024.12 and newer), or one for each entity (components).",
+    )
+    configuration_url: str = option(
+        "", "Where Home Assistant's link to the device leads, e.g. a page of yours.", pattern=r"^(https?://\S+)?$"
     )
 
 

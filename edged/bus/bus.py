@@ -170,6 +170,11 @@ class Bus:
         if self._delivery.latest(topic, payload):
             self._connection.poke()
 
+    def renew(self, topic: str) -> None:
+        """Send what was set with `retained` once more, though it did not change."""
+        self._delivery.renew(topic)
+        self._connection.poke()
+
     def say(self, key: str, answer: msgspec.Struct, asked: Message | None = None) -> None:
         """Publish once on a row of the topic table; also on the response topic of the message that asked, if any."""
         payload = msgspec.json.encode(answer)

@@ -19,12 +19,14 @@ import edged
 from edged.bus.bus import Bus
 from edged.bus.outbox import Outbox
 from edged.daemon import board
+from edged.daemon.announcer import Announcer
 from edged.daemon.health import ChildCondition, Condition, Verdict, is_hot, judge_health
 from edged.daemon.reporter import Reporter
 from edged.daemon.requests import Desk
 from edged.daemon.systemd_notify import SystemdNotifier
 from edged.daemon.tuning import Beginning, Tuner
 from edged.daemon.vitals import Vitals
+from edged.discovery.payload import birth_topic
 from edged.events import Config, Happening, Health, HealthState, HealthStatus, iso_utc
 from edged.frames import FrameSlot
 from edged.messages import LOADING, CaptureReport, Failed, InferenceReport, Picture, TakePicture, Upward
@@ -78,8 +80,11 @@ class Life:
         self._selector = selectors.DefaultSelector()
         self._slot = FrameSlot.create(settings.capture.width * settings.capture.height * 3)
         doors = [camera_topic(settings.mqtt.prefix, settings.camera, key) for key in ("config_set", "config_change")]
+        if settings.home_assistant.enabled:
+            doors.append(birth_topic(settings))
         self._bus = Bus(settings.mqtt, settings.camera, outbox, listens=doors)
         self._tuner = Tuner(beginning, kept, self._bus, self)
+        self._announcer = Announcer(settings, kept, self._bus)
         self._supervisor = Supervisor(
             settings, self._slot, self._selector,
             on_message=self._heard, on_loss=self._lost, table=table, patience=patience,
@@ -113,6 +118,7 @@ class Life:
             self._supervisor.start()
             self._reporter.announce()
             self._tuner.start(time.monotonic())
+            self._announcer.start(time.monotonic())
             self._systemd.ready()
             while self._end is None:
                 due = min(self._supervisor.tick(), self._tick())
@@ -129,8 +135,10 @@ class Life:
     def _asked(self) -> None:
         """Something came over the bus."""
         self._desk.answer_all()
+        now = time.monotonic()
         for message in self._bus.messages():
-            self._tuner.take(message, self._status, time.monotonic())
+            if not self._tuner.take(message, self._status, now):
+                self._announcer.take(message, now)
 
     # What commands and settings from afar may do
 
@@ -139,6 +147,7 @@ class Life:
         self._settings = settings
         self._reporter.adopt(settings)
         self._supervisor.adopt(settings)
+        self._announcer.adopt(settings)
 
     def told(self, body: Config) -> None:
         """Publish that settings changed."""
@@ -251,6 +260,7 @@ class Life:
         self._vitals.captured(now, self._slot.newest_sequence())
         self._reporter.quiet(now)
         self._desk.tick(now)
+        self._announcer.tick(now)
         if self._loading():
             self._progress(now)
         if now >= self._board_at:

@@ -122,11 +122,6 @@ class Tuner:
         }
 
     @property
-    def topics(self) -> list[str]:
-        """What has to be subscribed."""
-        return list(self._doors)
-
-    @property
     def problems(self) -> tuple[str, ...]:
         """For health."""
         refused = [f"settings from afar do not count: {problem}" for problem in self._beginning.refusal[:1]]

@@ -36,7 +36,10 @@ class Trial(msgspec.Struct, frozen=True):
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """The file. overlay: the last wishes that proved themselves; sources: where each path's wish came."""
+    """The file. overlay: the last wishes that proved themselves; sources: where each path's wish came.
+
+    announced, announced_components: topics, and keys with their platforms, that Home Assistant was told of.
+    """
 
     version: int = _VERSION
     revision: int = 0
@@ -45,7 +48,8 @@ class Kept(msgspec.Struct, frozen=True):
     trial: Trial | None = None
     refused: tuple[Refused, ...] = ()
     paused: bool = False
-    announced: dict[str, str] = {}
+    announced: tuple[str, ...] = ()
+    announced_components: dict[str, str] = {}
 
     def refusing(self, refused: Refused) -> tuple[Refused, ...]:
         """Those refused and one more; the oldest are forgotten."""

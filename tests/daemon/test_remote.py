@@ -149,8 +149,8 @@ def test_a_daemon_that_is_killed_twice_while_a_change_is_tried_takes_it_back(sta
         stage.daemon.wait()
         stage.heard.clear()
         stage.start()
-        stage.until(lambda: dwell(stage) is not None)
-    assert dwell(stage) == 1.0
+        stage.until(lambda: stage.last("availability") == "online" and dwell(stage) is not None)
+    stage.until(lambda: dwell(stage) == 1.0)
     stage.until(lambda: any(event["change"] == "rolled_back" for event in stage.all("event/config")))
 
 
