@@ -5,6 +5,7 @@ Nothing here raises: what cannot be found out is a finding.
 
 from __future__ import annotations
 
+import errno
 import grp
 import importlib.metadata
 import importlib.util
@@ -18,6 +19,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +32,8 @@ from edged.daemon import board
 from edged.errors import EdgedError
 from edged.inference.models import ModelStore, default_directory, needed
 from edged.settings import Settings
+from edged.store.database import inspect
+from edged.store.directory import chosen_directory
 from edged.topics import camera_topic
 
 PROBE_SECONDS = 20.0
@@ -65,6 +69,7 @@ def examine(settings: Settings, root: Path = Path("/")) -> Iterator[Finding]:
         lambda: _broker(settings),
         lambda: _temperature(settings, root),
         lambda: _disk(settings),
+        lambda: _state(settings),
     ]
     for examination in examinations:
         yield from examination()
@@ -277,3 +282,42 @@ def _disk(settings: Settings) -> Iterator[Finding]:
         yield Finding("disk", False, f"{free / 1e6:.0f} MB free at {existing}", "make room: 100 MB are good to have")
     else:
         yield Finding("disk", True, f"{free / 1e9:.1f} GB free at {existing}")
+
+
+def _state(settings: Settings) -> Iterator[Finding]:
+    """Can what edged keeps be kept: events that wait for the broker, settings from afar."""
+    folder = chosen_directory(settings.store)
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
+    other = f"sudo install -d -o {_user_name()} {folder}, or set store.directory"
+    try:
+        with tempfile.TemporaryFile(dir=existing) as probe:
+            probe.write(bytes(4096))
+    except OSError as error:
+        cures = {
+            errno.ENOSPC: f"make room at {existing}, or set store.directory",
+            errno.EROFS: "the kernel makes a failing card read-only (see dmesg): replace it, or set store.directory",
+        }
+        cure = cures.get(error.errno or 0, other)
+        yield Finding("state", False, f"{existing} cannot be written: {error.strerror}", cure)
+        return
+    needed_bytes = 2 * settings.store.limit_megabytes * 1_000_000
+    free = shutil.disk_usage(existing).free
+    if free < needed_bytes:
+        cure = "make room, or lower store.limit_megabytes"
+        yield Finding(
+            "state",
+            False,
+            f"{free / 1e6:.0f} MB free at {existing}, waiting events may need {needed_bytes / 1e6:.0f} MB",
+            cure,
+        )
+        return
+    database = folder / f"{settings.camera}.db"
+    waiting, problem = inspect(database)
+    if problem:
+        cure = (
+            "install the newest edged again" if "newer" in problem else "edged run sets it aside and begins a new one"
+        )
+        yield Finding("state", False, f"{database}: {problem}", cure)
+    else:
+        made = "" if folder.is_dir() else " (made by the first run)"
+        yield Finding("state", True, f"{folder}{made}, {waiting} events wait for the broker")

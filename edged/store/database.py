@@ -130,3 +130,23 @@ class Database:
             self._wal_fd = -1
         with contextlib.suppress(sqlite3.Error):
             self._connection.close()
+
+
+def inspect(path: Path) -> tuple[int, str]:
+    """How many events wait in a file, and what is wrong with it, if anything. Changes nothing, also beside a daemon."""
+    if not path.exists():
+        return 0, ""
+    try:
+        # Without a log nobody has it open; an ordinary read would leave an empty log behind.
+        how = "mode=ro" if Path(f"{path}-wal").exists() else "mode=ro&immutable=1"
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)) as connection:
+            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if verdict != "ok":
+                return 0, str(verdict)
+            database = sqlite_library.Database(connection)
+            if {each.name for each in MIGRATIONS.applied(database)} - _KNOWN:
+                return 0, "written by a newer edged"
+            ((waiting,),) = connection.execute("SELECT count(*) FROM event")
+            return int(waiting), ""
+    except sqlite3.Error as error:
+        return 0, str(error)

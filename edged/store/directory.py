@@ -15,7 +15,7 @@ _SYSTEM = Path("/var/lib/edged")
 
 def state_directory(settings: StoreSettings) -> Path:
     """The folder, made if it is not there. Raises StoreError with the cure when it cannot be written."""
-    folder = _chosen(settings)
+    folder = chosen_directory(settings)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -25,7 +25,8 @@ def state_directory(settings: StoreSettings) -> Path:
     return folder
 
 
-def _chosen(settings: StoreSettings) -> Path:
+def chosen_directory(settings: StoreSettings) -> Path:
+    """The folder, whether it is there or not."""
     if settings.directory is not None:
         return settings.directory
     for variable in ("EDGED_STATE_DIR", "STATE_DIRECTORY"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +13,13 @@ import pytest
 
 from edged.bus.private_broker import PrivateBroker, find_mosquitto
 from edged.configuration.loading import load
+from edged.doctor import examination
 from edged.doctor.examination import Finding, examine
 from edged.errors import BrokerError
 from edged.settings import Settings
+from edged.store.database import Database
+from edged.store.outbox import SqliteOutbox
+from tests.bus.outbox_suite import outgoing
 from tests.cli.edged_command import edged
 
 
@@ -49,7 +54,7 @@ def test_a_machine_where_all_is_well(broker: PrivateBroker, models_directory: Pa
     arguments = [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
     done = edged("doctor", "--source", "sitter:", "--json", *arguments)
     found = {one["name"]: one for one in json.loads(done.stdout)}
-    ours = ("python", "frame memory", "shared memory", "camera", "models", "runtime", "broker", "disk")
+    ours = ("python", "frame memory", "shared memory", "camera", "models", "runtime", "broker", "disk", "state")
     assert {name: found[name]["what"] for name in ours if not found[name]["ok"]} == {}
     assert "a picture of 640×480" in found["camera"]["what"]
     assert "runs in" in found["runtime"]["what"]
@@ -116,3 +121,50 @@ def test_heat_and_throttling_are_problems(tmp_path: Path) -> None:
     assert found["temperature"].what == "85 °C, above 80 °C"
     assert found["throttling"].what == "under-voltage, throttled"
     assert found["throttling"].cure == "use the board's own power supply"
+
+
+def test_the_state_directory_is_looked_at_and_not_made(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    settings = load(None, {"capture.source": "sitter:", "store.directory": str(folder)}, {})
+    found = findings_of_state(settings)
+    assert found.ok
+    assert found.what == f"{folder} (made by the first run), 0 events wait for the broker"
+    assert not folder.exists()
+    folder.mkdir()
+    outbox = SqliteOutbox(Database(folder / "front.db"))
+    for number in range(3):
+        outbox.add(outgoing(number))
+    assert findings_of_state(settings).what == f"{folder}, 3 events wait for the broker"  # beside a daemon at work
+    outbox.close()
+    assert findings_of_state(settings).what == f"{folder}, 3 events wait for the broker"
+    assert sorted(path.name for path in folder.iterdir()) == ["front.db"]
+
+
+def test_a_damaged_or_newer_database_and_little_room_are_problems(tmp_path: Path) -> None:
+    settings = load(None, {"capture.source": "sitter:", "store.directory": str(tmp_path)}, {})
+    file = tmp_path / "front.db"
+    database = Database(file)
+    database.execute("INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('edged', '9999', '')")
+    database.close()
+    found = findings_of_state(settings)
+    assert (found.ok, found.cure) == (False, "install the newest edged again")
+    file.write_bytes(b"nonsense" * 1000)
+    found = findings_of_state(settings)
+    assert not found.ok
+    assert "not a database" in found.what
+    assert file.read_bytes() == b"nonsense" * 1000
+    huge = load(None, {"store.directory": str(tmp_path / "other"), "store.limit_megabytes": 10_000}, {})
+    if shutil.disk_usage(tmp_path).free < 2 * 10_000 * 1_000_000:
+        assert "store.limit_megabytes" in findings_of_state(huge).cure
+
+
+def test_a_state_directory_that_cannot_be_written_has_a_cure(tmp_path: Path) -> None:
+    settings = load(None, {"capture.source": "sitter:", "store.directory": "/proc/edged"}, {})
+    found = findings_of_state(settings)
+    assert not found.ok
+    assert "store.directory" in found.cure
+
+
+def findings_of_state(settings: Settings) -> Finding:
+    [found] = examination._state(settings)
+    return found
