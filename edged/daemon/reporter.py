@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from typing import Any, NamedTuple
@@ -15,6 +16,8 @@ from edged.events import GazeState, Happening
 from edged.judgement import judge
 from edged.observations import Observation
 from edged.settings import Settings
+
+log = logging.getLogger(__name__)
 
 # Angles move with every frame; a retained state that is only a little different is told this often.
 _MOVING_SECONDS = 0.5
@@ -81,6 +84,7 @@ class Reporter:
         self._sequence += 1
         payload = events.envelope(happening, self._settings.camera, self._sequence, self._session)
         self._bus.event(payload, happening.captured_ns)
+        log.debug("event %s %s", payload["kind"], payload["id"])  # it is committed now
 
     def _publish(self, outcome: judge.Outcome, *, confirmed: bool = False) -> None:
         self._state = outcome.state
@@ -102,6 +106,8 @@ class Reporter:
                 if moving or (told.state == state and not due):
                     continue
             self._bus.state(aspect, state)
+            if log.isEnabledFor(logging.DEBUG):
+                log.debug("state %s %s", aspect, msgspec.json.encode(state).decode())
             self._told[aspect] = _Told(state, now)
 
 
