@@ -6,60 +6,12 @@ leaves: it lacks everything that the page cache holds. The copy is mounted, the 
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import time
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from edged.bus.outbox import OutgoingEvent
 from edged.store.database import Database
 from edged.store.outbox import SqliteOutbox
-
-
-def run(*command: str) -> None:
-    subprocess.run(command, check=True, capture_output=True)
-
-
-class Card:
-    def __init__(self, image: Path) -> None:
-        self.image = image
-        self.mounted = image.with_suffix("")
-        self.mounted.mkdir()
-
-    def format(self) -> None:
-        with self.image.open("wb") as file:
-            file.truncate(16 * 1024 * 1024)
-        run("mkfs.ext4", "-q", str(self.image))
-
-    def mount(self) -> None:
-        run("mount", "-o", "loop,noatime", str(self.image), str(self.mounted))
-
-    def unmount(self) -> None:
-        run("umount", str(self.mounted))
-
-    def after_a_power_cut(self, name: str) -> Card:
-        """What would be found now."""
-        other = Card(self.image.with_name(name))
-        shutil.copyfile(self.image, other.image)
-        return other
-
-
-@pytest.fixture
-def card(tmp_path: Path) -> Iterator[Card]:
-    if os.geteuid() or not shutil.which("mkfs.ext4", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"):
-        pytest.skip("mounting an image needs root and mkfs.ext4")
-    made = Card(tmp_path / "card.img")
-    made.format()
-    try:
-        made.mount()
-    except subprocess.CalledProcessError as error:
-        pytest.skip(f"no loop device can be mounted here: {error.stderr.decode().strip()}")
-    yield made
-    made.unmount()
+from tests.store.conftest import Card
 
 
 def payloads(card: Card) -> list[bytes]:
