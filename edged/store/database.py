@@ -64,6 +64,10 @@ class Database:
         self.set_aside = aside
 
     def _open(self) -> None:
+        # Before SQLite makes it for everybody to read; the log beside it gets the same rights.
+        with contextlib.suppress(OSError):
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            self.path.chmod(0o600)
         connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         self._wal_fd = -1
         try:
@@ -87,8 +91,6 @@ class Database:
             connection.close()
             raise
         self._connection = connection
-        with contextlib.suppress(OSError):
-            self.path.chmod(0o600)
 
     def execute(self, statement: str, values: Iterable[Any] = ()) -> sqlite3.Cursor:
         """Run one statement, which is a transaction of its own unless one is open."""
