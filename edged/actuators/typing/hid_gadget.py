@@ -2,7 +2,7 @@
 
 `scripts/usb-keyboard up` makes the device. Reports as in USB HID 1.11, appendix B.1: a byte of modifiers, a reserved
 byte, six usages. A computer repeats what stays down, so nothing may: the first report and the last have all keys up,
-and `guard.py` sends one when this process dies.
+and `hid_guard.py` sends one when this process dies.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ import errno
 import os
 import select
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
-from edged.actuators.typing import guard
+from edged.actuators.typing import hid_guard
+from edged.actuators.typing.guards import Guard
 from edged.actuators.typing.keyboard import Button
 from edged.actuators.typing.keys import BUTTONS, KEYS
 from edged.actuators.typing.layout import Layout, Stroke
@@ -33,10 +32,6 @@ _FIRST_MODIFIER = 0xE0
 _ROLL_OVER = 0x01
 _LED_CAPS_LOCK = 0x02
 _BUTTON_BITS = {button.place: button.bit for button in BUTTONS.values()}
-_GUARD_READY_SECONDS = 30.0
-_GUARD_GONE_SECONDS = 2.0
-# Guards that release keys by themselves; kept here so that they are reaped, and not warned of as forgotten.
-_leaving: list[subprocess.Popen[bytes]] = []
 
 
 def keyboard_report(places: list[str]) -> bytes:
@@ -95,25 +90,31 @@ class HidGadgetKeyboard(LayoutKeyboard):
         self._patience_seconds = patience_seconds
         self._device = device
         self._mouse = mouse
+        self._descriptors: dict[Path, int] = {}
+        self._down: list[str] = []
+        self._clicked: set[Path] = set()
+        self._leds = 0
+        self._guard: Guard | None = None
         if found := obstacle(device):
             raise KeyboardUnavailable(self.name, *found)
-        self._descriptors: dict[Path, int] = {}
-        for path in filter(None, (device, mouse)):
-            try:
-                self._descriptors[path] = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-            except OSError as error:
-                self.close()
-                raise KeyboardUnavailable(
-                    self.name, f"{path} cannot be opened: {error.strerror}", _SET_UP_CURE
-                ) from error
-        self._down: list[str] = []
-        self._leds = 0
-        self._guard: subprocess.Popen[bytes] | None = None
         try:
+            for path in filter(None, (device, mouse)):
+                self._open(path)
             self._start_guard()
+        except KeyboardError:
+            self._guard = None
+            self._close_devices()
+            raise
+        try:
             self._send(device, keyboard_report([]))
         except KeyboardError:
             pass  # a computer that sleeps or is not plugged in yet is no reason not to start; each text begins so, too
+
+    def _open(self, path: Path) -> None:
+        try:
+            self._descriptors[path] = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        except OSError as error:
+            raise KeyboardUnavailable(self.name, f"{path} cannot be opened: {error.strerror}", _SET_UP_CURE) from error
 
     def check_click(self, button: Button) -> None:
         if self._mouse is None:
@@ -145,20 +146,23 @@ class HidGadgetKeyboard(LayoutKeyboard):
             self._report(place)
 
     def prepare(self) -> None:
-        if self._guard is None or self._guard.poll() is not None:
+        if self._descriptors and (self._guard is None or not self._guard.alive):
             self._start_guard()
         super().prepare()
 
     def release_all(self) -> None:
         self._down.clear()
-        for path in self._descriptors:
+        # A computer need not read a mouse that it has no use for: the mouse is left alone unless it was clicked.
+        paths = [self._device, *self._clicked]
+        for path in paths:
             self._send(path, bytes(MOUSE_REPORT_BYTES if path == self._mouse else KEYBOARD_REPORT_BYTES))
         # Written is not read: only when the computer has taken the last report are the keys up.
-        for path in self._descriptors:
+        for path in paths:
             self._wait_until_taken(path)
+        self._clicked.clear()
 
     def close(self) -> None:
-        guard_process, self._guard = getattr(self, "_guard", None), None
+        guard, self._guard = self._guard, None
         released = False
         try:
             if self._descriptors:
@@ -166,15 +170,19 @@ class HidGadgetKeyboard(LayoutKeyboard):
                 released = True
         except KeyboardError:
             pass  # the guard goes on trying
+        self._close_devices()
+        if guard is not None:
+            guard.dismiss(released=released)
+
+    def _close_devices(self) -> None:
         for descriptor in self._descriptors.values():
             os.close(descriptor)
         self._descriptors.clear()
-        if guard_process is not None:
-            _dismiss(guard_process, wait=released)
 
     def _report(self, place: str) -> None:
         if place in _BUTTON_BITS:
             assert self._mouse is not None
+            self._clicked.add(self._mouse)
             self._send(self._mouse, mouse_report([each for each in self._down if each in _BUTTON_BITS]))
         else:
             self._send(self._device, keyboard_report([each for each in self._down if each in KEYS]))
@@ -202,7 +210,7 @@ class HidGadgetKeyboard(LayoutKeyboard):
     def _blocked(self) -> KeyboardBlocked:
         # A key may be in the queue, to be pressed when the computer wakes up: from now on the guard sees to it.
         if self._guard is not None:
-            _dismiss(self._guard, wait=False)
+            self._guard.dismiss(released=False)
             self._guard = None
         state = connection()
         return KeyboardBlocked(
@@ -217,39 +225,8 @@ class HidGadgetKeyboard(LayoutKeyboard):
         return KeyboardUnavailable(self.name, f"{self._device} takes no keys: {error.strerror}", _SET_UP_CURE)
 
     def _start_guard(self) -> None:
-        _leaving[:] = [process for process in _leaving if process.poll() is None]
         arguments = [
             f"{path}:{MOUSE_REPORT_BYTES if path == self._mouse else KEYBOARD_REPORT_BYTES}"
             for path in self._descriptors
         ]
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-S", guard.__file__, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            bufsize=0,
-            start_new_session=True,
-        )
-        assert process.stdout is not None
-        ready, _, _ = select.select([process.stdout], [], [], _GUARD_READY_SECONDS)
-        if not ready or process.stdout.read(6) != b"ready\n":
-            process.kill()
-            _dismiss(process, wait=True)
-            raise KeyboardUnavailable(self.name, "the program that releases keys after a crash does not start")
-        self._guard = process
-
-
-def _dismiss(process: subprocess.Popen[bytes], *, wait: bool) -> None:
-    """`wait` says that all keys are up: the guard just ends. Else it is left alone until it could release them."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    if wait:
-        try:
-            process.stdin.write(b"q")
-        except OSError:
-            pass  # it is gone already
-    process.stdin.close()
-    process.stdout.close()
-    try:
-        process.wait(_GUARD_GONE_SECONDS if wait else 0)
-    except subprocess.TimeoutExpired:
-        _leaving.append(process)
+        self._guard = Guard(self.name, "-I", "-S", hid_guard.__file__, *arguments)

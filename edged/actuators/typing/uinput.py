@@ -88,6 +88,8 @@ class UinputKeyboard(LayoutKeyboard):
     def caps_lock(self) -> bool | None:
         from evdev import ecodes
 
+        if self._closed:
+            raise self._gone()
         if self._keys.device is None:
             return None
         return bool(ecodes.LED_CAPSL in self._keys.device.leds())
@@ -111,12 +113,15 @@ class UinputKeyboard(LayoutKeyboard):
 
         device = self._pointer if code in _BUTTON_CODES.values() else self._keys
         if self._closed:
-            raise KeyboardUnavailable(self.name, "the virtual keyboard is closed")
+            raise self._gone()
         try:
             device.write(ecodes.EV_KEY, code, value)
             device.syn()
         except OSError as error:
             raise KeyboardUnavailable(self.name, f"the kernel takes no keys: {error.strerror}") from error
+
+    def _gone(self) -> KeyboardUnavailable:
+        return KeyboardUnavailable(self.name, "the virtual keyboard is closed")
 
     def close(self) -> None:
         if self._closed:

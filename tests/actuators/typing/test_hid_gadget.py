@@ -229,4 +229,4 @@ def test_a_keyboard_that_is_closed_leaves_no_program_behind(cable: Cable) -> Non
     guard = keyboard._guard
     assert guard is not None
     keyboard.close()
-    assert guard.poll() == 0
+    assert not guard.alive

@@ -1,11 +1,10 @@
-"""Releases the keys of a USB gadget whose typing process is gone: run as a program of its own, by `hid_gadget.py`.
+"""The guard of a USB gadget: a program of its own, run by `hid_gadget.py`, see `guards.py`.
 
-A computer cannot see that the process behind a USB keyboard was killed; it would hold the key down and repeat it. So
-this small program waits at the other end of a pipe. A `q` says that all is well; a pipe that ends without one says
-that the process died, and then all keys and buttons go up: as soon as the computer reads again, however long that is.
-It imports nothing of edged, so that it starts quickly.
+A computer cannot see that the process behind a USB keyboard was killed; it would hold the key down and repeat it. All
+keys and buttons go up as soon as the computer reads again, however long that is. Imports nothing of edged, so that it
+starts quickly.
 
-Usage: guard.py DEVICE:REPORT_BYTES …
+Usage: hid_guard.py DEVICE:REPORT_BYTES …
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ import sys
 
 def main() -> None:
     """Open the devices, say so, wait for the end of standard input, release."""
-    # Ctrl+C and systemd's stop go to the whole group: this program must outlive the other.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     devices = []
@@ -26,10 +24,9 @@ def main() -> None:
         path, _, report_bytes = argument.rpartition(":")
         devices.append((os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY), int(report_bytes)))
     os.write(1, b"ready\n")
-    if os.read(0, 1) == b"q":
-        return
-    for descriptor, length in devices:
-        release(descriptor, length)
+    if sys.stdin.buffer.read() != b"quit\n":
+        for descriptor, length in devices:
+            release(descriptor, length)
 
 
 def release(descriptor: int, length: int) -> None:
