@@ -304,13 +304,13 @@ def test_a_bus_that_never_started_stops(mqtt: MqttSettings) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_only_one_file_knows_the_mqtt_library() -> None:
+def test_only_one_file_knows_the_mqtt_library_beside_the_yardstick_of_the_bench() -> None:
     importing = [
         path.name
         for path in (Path(__file__).parents[2] / "edged").rglob("*.py")
         if re.search(r"^\s*(import|from) paho", path.read_text(encoding="utf-8"), re.MULTILINE)
     ]
-    assert importing == ["paho_link.py"]
+    assert sorted(importing) == ["bare_paho.py", "paho_link.py"]
 
 
 def test_descriptors_are_given_back(mqtt: MqttSettings, make_bus: MakeBus) -> None:
