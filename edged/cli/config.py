@@ -1,4 +1,4 @@
-"""`edged config`: check a settings file, show what counts, and the reference of all settings."""
+"""`edged config`: check a settings file, show what counts, the reference of all settings; set them from afar."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from edged.cli.config_remote import get_remote, set_remote
 from edged.cli.options import AsJson, ConfigFile, Set, overrides
 from edged.configuration.loading import load_with_origins
 from edged.configuration.text import Row, effective, example, schema
@@ -60,6 +61,10 @@ def show_schema() -> None:
 def show_example() -> None:
     """Print a settings file with every option, commented; a good start for one of your own."""
     print(example(), end="")
+
+
+app.command("set")(set_remote)
+app.command("get")(get_remote)
 
 
 def _told(value: Any) -> str:

@@ -174,8 +174,8 @@ def _about(settings: Settings) -> dict[str, Any]:
 
 
 def _alone(settings: Settings, component: dict[str, Any]) -> dict[str, Any]:
-    """One component as a message of its own. Old versions know the wished entity id as object_id."""
-    config = {key: value for key, value in component.items() if key not in ("platform", "default_entity_id")}
+    """One component as a message of its own. Versions before 2025.10 know the wished entity id as object_id."""
+    config = {key: value for key, value in component.items() if key != "platform"}
     if "default_entity_id" in component:
         config["object_id"] = component["default_entity_id"].partition(".")[2]
     return {**config, **_about(settings)}
