@@ -266,22 +266,28 @@ class SqliteOutbox:
             self._drop(victims)
 
     def _forget_old(self) -> None:
-        """Drop what is older than the limit; the oldest are at the front."""
+        """Drop what is older than the limit; the oldest are at the front. What cannot be dated stays."""
+        after = 0
         while True:
             rows = self._database.execute(
                 "SELECT key, importance, length(CAST(topic AS BLOB)) + length(payload), boot, added_ns, added_wall_ns "
-                "FROM event ORDER BY key LIMIT 256"
+                "FROM event WHERE key > ? ORDER BY key LIMIT 256",
+                [after],
             ).fetchall()
             old = []
+            young = not rows
             for key, level, size, *added in rows:
+                after = key
                 age = self._age_seconds(*added)
-                if age is None or age <= self._limit_seconds:
+                if age is not None and age <= self._limit_seconds:
+                    young = True
                     break
-                if key not in self._settled:
+                if age is not None and key not in self._settled:
                     old.append((key, level, size))
-            if not old:
+            if old:
+                self._drop(old)
+            if young:
                 return
-            self._drop(old)
 
     def _drop(self, rows: list[tuple[int, int, int]]) -> None:
         self._delete({key for key, _, _ in rows})
