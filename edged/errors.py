@@ -16,13 +16,17 @@
     ├── StoreError                  exit 1   the folder or the database of what is kept cannot be used
     ├── CommandRejected             exit 1   a command was understood and refused
     ├── RecordingError              exit 3   a recorded observation file is damaged
-    └── TypingError                 exit 1   a text or key was not typed, or not all of it
-        ├── Untypeable                       the layout lacks characters: says which, before a key is pressed
-        ├── ChordError                       ctrl+c and the like: not a key, or not one of this layout
-        └── KeyboardError                    a typing back end failed; carries its name
-            ├── KeyboardUnavailable          cannot be used here: says why and what to do
-            ├── KeyboardUnsupported          cannot do this one thing, such as a mouse click
-            └── KeyboardBlocked              the other end does not take keys, or would take them wrongly
+    ├── TypingError                 exit 1   a text or key was not typed, or not all of it
+    │   ├── Untypeable                       the layout lacks characters: says which, before a key is pressed
+    │   ├── ChordError                       ctrl+c and the like: not a key, or not one of this layout
+    │   └── KeyboardError                    a typing back end failed; carries its name
+    │       ├── KeyboardUnavailable          cannot be used here: says why and what to do
+    │       ├── KeyboardUnsupported          cannot do this one thing, such as a mouse click
+    │       └── KeyboardBlocked              the other end does not take keys, or would take them wrongly
+    ├── RequestRefused              exit 1   an actuator will not do this: says why, before anything was done
+    │   └── SignatureRefused                 the request is not signed, altered, replayed, or not of this moment
+    ├── ActionFailed                exit 1   an actuator tried and could not; says whether trying again may help
+    └── Cancelled                   exit 1   an actuator was told to stop in the middle of a job
 
 Exit statuses: 0 done, 1 a problem was found, 2 wrong usage or settings, 3 no picture source,
 4 models or runtime missing, 5 no broker, 130 interrupted.
@@ -133,6 +137,34 @@ class RecordingError(EdgedError):
     """A recorded observation file is damaged."""
 
     exit_status = 3
+
+
+class RequestRefused(EdgedError):
+    """An actuator will not do what is asked; nothing was done. Never carries sensitive text."""
+
+
+class SignatureRefused(RequestRefused):
+    """The request cannot be trusted. `kind` is what is counted: unsigned, altered, replayed, stale or clock."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        self.kind = kind
+        super().__init__(reason)
+
+
+class ActionFailed(EdgedError):
+    """An actuator tried and could not. Never carries sensitive text.
+
+    retry: trying again later may help. retry_after_seconds: not before then, where the other end said so.
+    """
+
+    def __init__(self, reason: str, retry: bool = False, retry_after_seconds: float | None = None) -> None:
+        self.retry = retry
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(reason)
+
+
+class Cancelled(EdgedError):
+    """A job was told to stop and did; the message says how far it had come."""
 
 
 class TypingError(EdgedError):

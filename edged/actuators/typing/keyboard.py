@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Generic, Literal, Protocol, TypeVar
 
+from edged.actuators.sensitive import Text
 from edged.actuators.typing.keys import Chord
-from edged.actuators.typing.text import Text
 from edged.errors import SettingProblem, SettingsError, TypingError
 
 Button = Literal["left", "middle", "right"]

@@ -9,9 +9,9 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
+from edged.actuators.sensitive import Text
 from edged.actuators.typing.keyboard import Unit
 from edged.actuators.typing.keys import Chord
-from edged.actuators.typing.text import Text
 from edged.errors import Untypeable
 
 _UNICODE = 0x1000000

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 
+from edged.actuators.sensitive import Text
 from edged.actuators.typing.keyboard import Unit
 from edged.actuators.typing.keys import KEYS, MODIFIERS, NAMED_KEYS, Chord
-from edged.actuators.typing.text import Text
 from edged.errors import ChordError, SettingProblem, SettingsError, Untypeable
 
 _ALIASES = {"uk": "gb", "en": "us"}

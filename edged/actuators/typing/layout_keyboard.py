@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from edged.actuators.sensitive import Text
 from edged.actuators.typing.keyboard import Button, Pace, Typing, Unit
 from edged.actuators.typing.keys import BUTTONS, Chord
 from edged.actuators.typing.layout import Layout, Stroke
-from edged.actuators.typing.text import Text
 from edged.errors import KeyboardBlocked
 
 

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edged.actuators.sensitive import Text
 from edged.actuators.typing import keysyms
 from edged.actuators.typing.guards import Guard
 from edged.actuators.typing.keyboard import Button, Pace, Typing, Unit
 from edged.actuators.typing.keys import Chord
 from edged.actuators.typing.keysyms import MODIFIER_KEYSYMS, SymbolStroke
-from edged.actuators.typing.text import Text
 from edged.errors import KeyboardBlocked, KeyboardError, KeyboardUnavailable, KeyboardUnsupported
 
 _SHIFT = MODIFIER_KEYSYMS["shift"]

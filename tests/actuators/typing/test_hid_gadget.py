@@ -19,7 +19,7 @@ from edged.actuators.typing.hid_gadget import HidGadgetKeyboard
 from edged.actuators.typing.keyboard import Pace, finish
 from edged.actuators.typing.keys import parse_chord
 from edged.actuators.typing.layout import load_layout
-from edged.actuators.typing.text import Text
+from edged.actuators.sensitive import Text
 from edged.errors import KeyboardBlocked, KeyboardUnavailable, KeyboardUnsupported, Untypeable
 from tests.actuators.typing.xkb_keyboard import XkbKeyboard
 
@@ -197,7 +197,7 @@ from pathlib import Path
 from edged.actuators.typing.hid_gadget import HidGadgetKeyboard
 from edged.actuators.typing.keyboard import Pace
 from edged.actuators.typing.layout import load_layout
-from edged.actuators.typing.text import Text
+from edged.actuators.sensitive import Text
 keyboard = HidGadgetKeyboard(load_layout("de"), Path(sys.argv[1]))
 typing = keyboard.type_text(Text("AB"), Pace())
 next(typing)

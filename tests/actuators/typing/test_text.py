@@ -10,10 +10,10 @@ import sys
 import msgspec
 import pytest
 
-from edged.actuators.typing.text import Text
+from edged.actuators.sensitive import Text
 
 SECRET = "1234"
-SHOW = "from edged.actuators.typing.text import Text; print(repr(Text('1234', sensitive=True)))"
+SHOW = "from edged.actuators.sensitive import Text; print(repr(Text('1234', sensitive=True)))"
 
 
 @pytest.mark.parametrize("shown", [repr, str, "{}".format, "{0!r:>60}".format, lambda text: f"{text}"])

@@ -16,7 +16,7 @@ from edged.actuators.typing import uinput
 from edged.actuators.typing.keyboard import Pace, finish
 from edged.actuators.typing.keys import parse_chord
 from edged.actuators.typing.layout import load_layout
-from edged.actuators.typing.text import Text
+from edged.actuators.sensitive import Text
 from edged.errors import KeyboardBlocked, KeyboardUnavailable
 from tests.actuators.typing.xkb_keyboard import XkbKeyboard
 
@@ -141,7 +141,7 @@ PROGRAM = """
 import time
 from edged.actuators.typing.keyboard import Pace
 from edged.actuators.typing.layout import load_layout
-from edged.actuators.typing.text import Text
+from edged.actuators.sensitive import Text
 from edged.actuators.typing.uinput import UinputKeyboard
 keyboard = UinputKeyboard(load_layout("de"), settle_seconds=0)
 print(keyboard.device_path, flush=True)

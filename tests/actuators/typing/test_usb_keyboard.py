@@ -23,7 +23,7 @@ from edged.actuators.typing.hid_gadget import DEVICE, MOUSE_DEVICE, HidGadgetKey
 from edged.actuators.typing.keyboard import Pace, finish
 from edged.actuators.typing.keys import parse_chord
 from edged.actuators.typing.layout import load_layout
-from edged.actuators.typing.text import Text
+from edged.actuators.sensitive import Text
 from edged.errors import KeyboardBlocked, KeyboardError
 from tests.actuators.typing.xkb_keyboard import XkbKeyboard
 
@@ -174,7 +174,7 @@ import time
 from edged.actuators.typing.hid_gadget import HidGadgetKeyboard
 from edged.actuators.typing.keyboard import Pace
 from edged.actuators.typing.layout import load_layout
-from edged.actuators.typing.text import Text
+from edged.actuators.sensitive import Text
 keyboard = HidGadgetKeyboard(load_layout("de"))
 typing = keyboard.type_text(Text("Wort"), Pace())
 next(typing)

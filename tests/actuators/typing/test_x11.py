@@ -16,7 +16,7 @@ import pytest
 from edged.actuators.typing.keyboard import Pace, Typing, finish
 from edged.actuators.typing.keys import KEYS, parse_chord
 from edged.actuators.typing.layout import Stroke, load_layout
-from edged.actuators.typing.text import Text
+from edged.actuators.sensitive import Text
 from edged.errors import KeyboardBlocked, KeyboardUnavailable, Untypeable
 from tests.actuators.typing.test_layouts import LINUX, PANGRAMS
 from tests.actuators.typing.x_session import TextWindow, XSession, wait_until, x_session
@@ -223,7 +223,7 @@ def test_a_session_that_ends_is_an_error_and_close_raises_nothing(tmp_path: Path
 PROGRAM = """
 import sys, time
 from edged.actuators.typing.keyboard import Pace
-from edged.actuators.typing.text import Text
+from edged.actuators.sensitive import Text
 from edged.actuators.typing.x11 import X11Keyboard
 keyboard = X11Keyboard(sys.argv[1])
 print("ready", flush=True)

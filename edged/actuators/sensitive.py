@@ -1,4 +1,4 @@
-"""Text to be typed, which shows itself only to those who ask for it by name."""
+"""A text that somebody else must not read: it shows itself only to those who ask for it by name."""
 
 from __future__ import annotations
 
