@@ -1,0 +1,133 @@
+"""The access list that is handed out, on a real mosquitto with real users."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from edged.bus.bus import Bus
+from edged.bus.outbox import MemoryOutbox
+from edged.bus.private_broker import PrivateBroker
+from edged.bus.subscriber import Subscriber
+from edged.discovery import payload
+from edged.errors import BrokerError
+from edged.events import PresenceState
+from edged.settings import MqttSettings, Settings
+from edged.topics import ConfigState
+from tests.bus.listening import blink, health
+
+ACL = Path(__file__).resolve().parents[2] / "config" / "mosquitto.acl"
+USERS = ("front", "back", "homeassistant", "display")
+SINCE = "2026-01-01T00:00:00.000Z"
+As = Callable[[str], MqttSettings]
+
+
+@pytest.fixture
+def as_user(tmp_path: Path) -> Iterator[As]:
+    """A mosquitto with the access list; the settings of a user on it."""
+    if shutil.which("mosquitto_passwd") is None:
+        pytest.skip("mosquitto_passwd is not here (package mosquitto)")
+    passwords, access = tmp_path / "passwords", tmp_path / "acl"
+    passwords.touch(mode=0o600)
+    access.write_bytes(ACL.read_bytes())
+    access.chmod(0o600)
+    for user in USERS:
+        subprocess.run(["mosquitto_passwd", "-b", str(passwords), user, f"of {user}"], check=True, capture_output=True)
+    try:
+        broker = PrivateBroker(lines=[f"password_file {passwords}", f"acl_file {access}"], anonymous=False)
+    except BrokerError as error:
+        pytest.skip(str(error))
+    with broker:
+        yield lambda user: MqttSettings(
+            host=broker.host,
+            port=broker.port,
+            username=user,
+            password=SecretStr(f"of {user}"),
+            reconnect_max_seconds=0.5,
+        )
+
+
+def heard(subscriber: Subscriber, enough: Callable[[set[str]], bool], seconds: float = 10.0) -> set[str]:
+    topics: set[str] = set()
+    deadline = time.monotonic() + seconds
+    while not enough(topics) and time.monotonic() < deadline:
+        if (message := subscriber.receive(0.2)) is not None:
+            topics.add(message.topic)
+    return topics
+
+
+def test_a_camera_says_all_it_has_to_say_and_hears_what_it_is_asked(as_user: As) -> None:
+    wanted = {f"edged/camera/front/{leaf}" for leaf in
+              ("availability", "health", "state/presence", "event/blink", "snapshot/frame", "config/state", "config/set")}  # fmt: skip
+    settings = Settings()
+    discovery = payload.device_topic(settings)
+    piecewise = payload.component_topic(settings, "someone", "binary_sensor")
+    with Subscriber(as_user("homeassistant"), ["edged/#", "homeassistant/#"]) as operator:
+        bus = Bus(as_user("front"), "front", MemoryOutbox(),
+                  listens=["edged/camera/front/config/set", "edged/camera/front/config/change", "homeassistant/status"])  # fmt: skip
+        bus.start()
+        try:
+            bus.health(health())
+            bus.state("presence", PresenceState(True, 1, SINCE))
+            bus.event(blink(0), captured_ns=1)
+            bus.snapshot(b"\xff\xd8\xff")
+            bus.tell("config_state", ConfigState(SINCE, 0, {}, {}, [], False))
+            bus.desire(b"{}")
+            bus.retained(discovery, b"{}")
+            bus.retained(piecewise, b"{}")
+            everything = wanted | {discovery, piecewise}
+            assert heard(operator, lambda topics: everything <= topics) >= everything
+            operator.publish("edged/camera/front/command/pause")
+            operator.publish("edged/camera/front/config/change", b"{}")
+            operator.publish("homeassistant/status", b"online")
+            deadline = time.monotonic() + 10
+            asked: set[str] = set()
+            while time.monotonic() < deadline and len(asked) < 4:
+                asked |= {request.name for request in bus.requests()} | {one.topic for one in bus.messages()}
+                time.sleep(0.05)
+            assert asked == {
+                "pause",
+                "edged/camera/front/config/change",
+                "edged/camera/front/config/set",
+                "homeassistant/status",
+            }
+            assert bus.warnings == []
+        finally:
+            bus.stop(1.0)
+
+
+def test_a_camera_cannot_speak_for_another(as_user: As) -> None:
+    with Subscriber(as_user("homeassistant"), ["edged/#"]) as operator:
+        bus = Bus(as_user("front"), "back", MemoryOutbox())
+        bus.start()
+        try:
+            bus.state("presence", PresenceState(True, 1, SINCE))
+            deadline = time.monotonic() + 10
+            while not bus.warnings and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert any("edged/camera/back" in sentence for sentence in bus.warnings)
+            assert not heard(operator, bool, 1.0)
+        finally:
+            bus.stop(1.0)
+
+
+def test_a_display_sees_presence_and_changes_nothing(as_user: As) -> None:
+    bus = Bus(as_user("front"), "front", MemoryOutbox(), listens=["edged/camera/front/config/change"])
+    bus.start()
+    try:
+        with Subscriber(as_user("display"), ["edged/camera/front/state/presence"]) as display:
+            bus.state("presence", PresenceState(True, 1, SINCE))
+            assert heard(display, bool) == {"edged/camera/front/state/presence"}
+            display.publish("edged/camera/front/command/pause")
+            display.publish("edged/camera/front/config/change", b"{}")
+            time.sleep(0.5)
+            assert bus.requests() == []
+            assert bus.messages() == []
+    finally:
+        bus.stop(1.0)
