@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 _JITTER_SECONDS = (0.5, 5.0)
 # How long Home Assistant gets to take over what moves, and to hear what is gone, before the traces are cleared.
 _SETTLE_SECONDS = 15.0
+_MOVE_SECONDS = 5.0
 
 
 class Announcer:
@@ -31,7 +32,9 @@ class Announcer:
         self._messages: dict[str, bytes] = {}
         self._gone: list[str] = []
         self._renew_at: float | None = None
-        self._settled_at: float | None = None
+        self._announce_at: float | None = None
+        self._settle_at: float | None = None
+        self._former: dict[str, str] = {}
 
     def start(self, now: float) -> None:
         """Announce what there is; take away what an earlier start announced and is no more."""
@@ -39,21 +42,27 @@ class Announcer:
         self._messages = payload.messages(self._settings)
         self._gone = [topic for topic in kept.announced if topic not in self._messages]
         components = payload.component_platforms(self._settings)
-        former = {key: platform for key, platform in kept.announced_components.items() if key not in components}
-        for topic in self._gone:
-            # Where there is something to move to, the entities keep their history and names.
-            self._bus.retained(topic, payload.MIGRATE if self._messages else b"")
-        device = payload.device_topic(self._settings)
-        for topic, message in self._messages.items():
-            removing = topic == device and former and device in kept.announced
-            self._bus.retained(topic, payload.with_removals(message, former) if removing else message)
-        if self._gone or former:
-            self._settled_at = now + _SETTLE_SECONDS
+        self._former = {key: platform for key, platform in kept.announced_components.items() if key not in components}
         # Until all of it is settled, the next start must know of it too.
         self._kept.replace(
             announced=tuple(dict.fromkeys([*self._messages, *self._gone])),
-            announced_components={**former, **components},
+            announced_components={**self._former, **components},
         )
+        if self._gone or self._former:
+            self._settle_at = now + _SETTLE_SECONDS
+        if self._gone and self._messages:
+            # The entities keep their history and names; Home Assistant needs a moment to let go of them.
+            for topic in self._gone:
+                self._bus.retained(topic, payload.MIGRATE)
+            self._announce_at = now + _MOVE_SECONDS
+        else:
+            self._announce()
+
+    def _announce(self) -> None:
+        device = payload.device_topic(self._settings)
+        for topic, message in self._messages.items():
+            removing = topic == device and self._former and not self._gone
+            self._bus.retained(topic, payload.with_removals(message, self._former) if removing else message)
 
     def adopt(self, settings: Settings) -> None:
         """Announce what other settings change."""
@@ -61,7 +70,8 @@ class Announcer:
         for topic, message in payload.messages(settings).items():
             if self._messages.get(topic) != message:
                 self._messages[topic] = message
-                self._bus.retained(topic, message)
+                if self._announce_at is None:
+                    self._bus.retained(topic, message)
 
     def take(self, message: Message, now: float) -> None:
         """Home Assistant says that it has come up."""
@@ -75,8 +85,11 @@ class Announcer:
             log.info("Home Assistant has come up: announcing again")
             for topic in self._messages:
                 self._bus.renew(topic)
-        if self._settled_at is not None and now >= self._settled_at and self._bus.connected:
-            self._settled_at = None
+        if self._announce_at is not None and now >= self._announce_at and self._bus.connected:
+            self._announce_at = None
+            self._announce()
+        if self._settle_at is not None and now >= self._settle_at and self._announce_at is None and self._bus.connected:
+            self._settle_at = None
             for topic in self._gone:
                 self._bus.retained(topic, b"")
             for topic, message in self._messages.items():

@@ -19,6 +19,7 @@ from edged.bus.private_broker import PrivateBroker
 from edged.bus.subscriber import Subscriber
 from edged.errors import BrokerError
 from edged.settings import MqttSettings
+from tests.bus.listening import check
 
 ROOT = Path(__file__).resolve().parents[2]
 PREFIX = "edged/camera/front/"
@@ -88,6 +89,7 @@ class Theatre:
         assert self._listener is not None
         message = self._listener.receive(seconds)
         while message is not None:
+            check(message)
             self.heard.append((message.topic.removeprefix(PREFIX), _read(message)))
             message = self._listener.receive(0)
 

@@ -39,7 +39,7 @@ def test_a_wish_takes_effect_without_a_restart(theatre: Theatre) -> None:
     theatre.publish("config/set", b"", retain=True)
     theatre.until(lambda: dwell(theatre) == 1.0)
     assert theatre.last("config/state")["changed"] == {}
-    assert [event["change"] for event in theatre.all("event/config")] == ["applied", "applied"]
+    theatre.until(lambda: [event["change"] for event in theatre.all("event/config")] == ["applied", "applied"])
 
 
 def test_a_change_is_laid_over_what_was_wished_and_the_whole_wish_is_retained(theatre: Theatre) -> None:

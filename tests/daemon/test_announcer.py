@@ -1,0 +1,71 @@
+"""Home Assistant's side is a listener here; scripts/home-assistant runs the real one."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+
+import pytest
+
+from edged.bus.subscriber import Subscriber
+from edged.settings import MqttSettings
+from tests.daemon.conftest import Theatre
+
+DEVICE = "homeassistant/device/edged_front/config"
+
+
+def hears(listener: Subscriber, enough: Callable[[dict[str, bytes]], bool], seconds: float = 30.0) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    deadline = time.monotonic() + seconds
+    while not enough(found):
+        assert time.monotonic() < deadline, list(found)[:10]
+        if (message := listener.receive(0.2)) is not None:
+            found[message.topic] = message.payload
+    return found
+
+
+def settings_of(theatre: Theatre) -> MqttSettings:
+    return MqttSettings(host=theatre.broker.host, port=theatre.broker.port)
+
+
+def test_a_birth_message_makes_it_announce_again(theatre: Theatre) -> None:
+    with Subscriber(settings_of(theatre), [DEVICE]) as listener:
+        hears(listener, lambda found: DEVICE in found)
+        listener.publish("homeassistant/status", b"online")
+        again = hears(listener, lambda found: DEVICE in found)
+    assert json.loads(again[DEVICE])["device"]["name"] == "edged front"
+
+
+@pytest.mark.slow
+def test_what_is_switched_moves_first_and_is_cleared_then(theatre: Theatre) -> None:
+    theatre.configure(home_assistant={"discovery": "components"})
+    one = "homeassistant/binary_sensor/edged_front/someone/config"
+    with Subscriber(settings_of(theatre), ["homeassistant/#"]) as listener:
+        hears(listener, lambda found: DEVICE in found)
+        theatre.ask("restart")
+        found = hears(listener, lambda found: DEVICE in found)
+        assert found[DEVICE] == b'{"migrate_discovery": true}'
+        assert one not in found
+        found = hears(listener, lambda found: one in found)
+        assert json.loads(found[one])["name"] == "Someone there"
+        found = hears(listener, lambda found: found.get(DEVICE) == b"", 60)
+
+
+def test_switched_off_it_takes_itself_away(theatre: Theatre) -> None:
+    theatre.configure(home_assistant={"enabled": False})
+    with Subscriber(settings_of(theatre), ["homeassistant/#"]) as listener:
+        hears(listener, lambda found: found.get(DEVICE, b"") != b"")
+        theatre.ask("restart")
+        hears(listener, lambda found: found.get(DEVICE) == b"")
+
+
+def test_what_is_no_longer_there_is_removed_by_name(theatre: Theatre) -> None:
+    theatre.configure(remote={"enabled": False, "probation_seconds": 2})
+    with Subscriber(settings_of(theatre), [DEVICE]) as listener:
+        hears(listener, lambda found: DEVICE in found)
+        theatre.ask("restart")
+        found = hears(
+            listener, lambda found: b'"set_inference_max_faces":{"platform":"number"}' in found.get(DEVICE, b"")
+        )
+    assert "someone" in json.loads(found[DEVICE])["components"]
