@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from edged.actuators.sensitive import Text
 from edged.actuators.typing.hid_gadget import HidGadgetKeyboard
 from edged.actuators.typing.keyboard import Pace, finish
 from edged.actuators.typing.keys import parse_chord
 from edged.actuators.typing.layout import load_layout
-from edged.actuators.sensitive import Text
 from edged.errors import KeyboardBlocked, KeyboardUnavailable, KeyboardUnsupported, Untypeable
 from tests.actuators.typing.xkb_keyboard import XkbKeyboard
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edged.actuators.sensitive import Text
 from edged.actuators.typing.keyboard import Pace, Typing, finish
 from edged.actuators.typing.layout import load_layout
-from edged.actuators.sensitive import Text
 from edged.errors import KeyboardBlocked, SettingsError
 from tests.actuators.typing.paper_port import PaperPort
 

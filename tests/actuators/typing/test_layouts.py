@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edged.actuators.sensitive import Text
 from edged.actuators.typing import layout as layouts
 from edged.actuators.typing.keys import KEYS, parse_chord
 from edged.actuators.typing.layout import Layout, layout_names, load_layout
-from edged.actuators.sensitive import Text
 from edged.errors import ChordError, SettingsError, Untypeable
 from tests.actuators.typing.xkb_keyboard import XkbKeyboard
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from edged.actuators.sensitive import Text
 from edged.actuators.typing import uinput
 from edged.actuators.typing.keyboard import Pace, finish
 from edged.actuators.typing.keys import parse_chord
 from edged.actuators.typing.layout import load_layout
-from edged.actuators.sensitive import Text
 from edged.errors import KeyboardBlocked, KeyboardUnavailable
 from tests.actuators.typing.xkb_keyboard import XkbKeyboard
 

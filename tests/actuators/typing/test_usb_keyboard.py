@@ -19,11 +19,11 @@ from typing import Any
 
 import pytest
 
+from edged.actuators.sensitive import Text
 from edged.actuators.typing.hid_gadget import DEVICE, MOUSE_DEVICE, HidGadgetKeyboard, connection
 from edged.actuators.typing.keyboard import Pace, finish
 from edged.actuators.typing.keys import parse_chord
 from edged.actuators.typing.layout import load_layout
-from edged.actuators.sensitive import Text
 from edged.errors import KeyboardBlocked, KeyboardError
 from tests.actuators.typing.xkb_keyboard import XkbKeyboard
 

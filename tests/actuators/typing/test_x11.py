@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from edged.actuators.sensitive import Text
 from edged.actuators.typing.keyboard import Pace, Typing, finish
 from edged.actuators.typing.keys import KEYS, parse_chord
 from edged.actuators.typing.layout import Stroke, load_layout
-from edged.actuators.sensitive import Text
 from edged.errors import KeyboardBlocked, KeyboardUnavailable, Untypeable
 from tests.actuators.typing.test_layouts import LINUX, PANGRAMS
 from tests.actuators.typing.x_session import TextWindow, XSession, wait_until, x_session
