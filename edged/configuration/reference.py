@@ -27,7 +27,7 @@ Settings come from a TOML file (`-c FILE`), then `EDGED_*` environment variables
 A variable is the dotted name in capitals, with two underscores between the levels: `capture.width` is
 `{variable}`.
 
-**From afar** says what remote configuration over MQTT, which is not there yet, will be allowed to touch: *live* is swapped in between two frames,
+**From afar** says what may change over MQTT ([remote-configuration.md](remote-configuration.md)): *live* is swapped in between two frames,
 *restart* awaits a restart of the daemon, *never* can only be set on the device (paths, addresses, secrets).
 """
 _NAMES = {
