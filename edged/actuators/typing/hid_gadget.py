@@ -136,43 +136,49 @@ class HidGadgetKeyboard(LayoutKeyboard):
         return bool(self._leds & _LED_CAPS_LOCK)
 
     def down(self, stroke: Stroke, hold_seconds: float) -> None:
-        for place in stroke.places:
-            self._down.append(place)
-            self._report(place)
+        with self._lock:
+            for place in stroke.places:
+                self._down.append(place)
+                self._report(place)
 
     def up(self, stroke: Stroke) -> None:
-        for place in reversed(stroke.places):
-            self._down.remove(place)
-            self._report(place)
+        with self._lock:
+            for place in reversed(stroke.places):
+                if place in self._down:  # else somebody released everything meanwhile
+                    self._down.remove(place)
+                    self._report(place)
 
     def prepare(self) -> None:
-        if self._descriptors and (self._guard is None or not self._guard.alive):
-            self._start_guard()
-        super().prepare()
+        with self._lock:
+            if self._descriptors and (self._guard is None or not self._guard.alive):
+                self._start_guard()
+            super().prepare()
 
     def release_all(self) -> None:
-        self._down.clear()
-        # A computer need not read a mouse that it has no use for: the mouse is left alone unless it was clicked.
-        paths = [self._device, *self._clicked]
-        for path in paths:
-            self._send(path, bytes(MOUSE_REPORT_BYTES if path == self._mouse else KEYBOARD_REPORT_BYTES))
-        # Written is not read: only when the computer has taken the last report are the keys up.
-        for path in paths:
-            self._wait_until_taken(path)
-        self._clicked.clear()
+        with self._lock:
+            self._down.clear()
+            # A computer need not read a mouse that it has no use for: the mouse is left alone unless it was clicked.
+            paths = [self._device, *self._clicked]
+            for path in paths:
+                self._send(path, bytes(MOUSE_REPORT_BYTES if path == self._mouse else KEYBOARD_REPORT_BYTES))
+            # Written is not read: only when the computer has taken the last report are the keys up.
+            for path in paths:
+                self._wait_until_taken(path)
+            self._clicked.clear()
 
     def close(self) -> None:
-        guard, self._guard = self._guard, None
-        released = False
-        try:
-            if self._descriptors:
-                self.release_all()
-                released = True
-        except KeyboardError:
-            pass  # the guard goes on trying
-        self._close_devices()
-        if guard is not None:
-            guard.dismiss(released=released)
+        with self._lock:
+            guard, self._guard = self._guard, None
+            released = False
+            try:
+                if self._descriptors:
+                    self.release_all()
+                    released = True
+            except KeyboardError:
+                pass  # the guard goes on trying
+            self._close_devices()
+            if guard is not None:
+                guard.dismiss(released=released)
 
     def _close_devices(self) -> None:
         for descriptor in self._descriptors.values():
@@ -212,6 +218,7 @@ class HidGadgetKeyboard(LayoutKeyboard):
         if self._guard is not None:
             self._guard.dismiss(released=False)
             self._guard = None
+        self._clicked.clear()
         state = connection()
         return KeyboardBlocked(
             self.name,

@@ -13,6 +13,7 @@ Leaving the `with` releases every key, however it is left. `finish(typing, stop.
 from __future__ import annotations
 
 import math
+import traceback
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -150,8 +151,9 @@ def _run(
     except GeneratorExit:
         port.release_all()
         raise
-    except BaseException:
+    except BaseException as error:
         _release_quietly(port)
+        _forget_variables(error)
         raise
     port.release_all()
 
@@ -184,6 +186,13 @@ def _type_unit(
         raise
 
 
+def _forget_variables(error: BaseException | None) -> None:
+    """What was to be typed is in the variables of every frame on the way down; whoever prints those must find none."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
+
+
 def _release_quietly(port: Port[AnyStroke]) -> None:
     try:
         port.release_all()
@@ -198,7 +207,7 @@ def finish(typing: Typing, wait: Callable[[float], bool]) -> bool:
 
 
 class Keyboard(Protocol):
-    """A back end. Not for several threads at once; one `Typing` at a time."""
+    """A back end. One `Typing` at a time; `release_all` and `close` may be called from another thread beside it."""
 
     @property
     def name(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 
 from edged.actuators.sensitive import Text
@@ -18,6 +19,8 @@ class LayoutKeyboard(ABC):
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
+        # An emergency stop releases everything from another thread, perhaps in the middle of a stroke.
+        self._lock = threading.RLock()
 
     def check(self, text: Text) -> None:
         self.layout.plan(text)

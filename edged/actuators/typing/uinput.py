@@ -95,18 +95,20 @@ class UinputKeyboard(LayoutKeyboard):
         return bool(ecodes.LED_CAPSL in self._keys.device.leds())
 
     def down(self, stroke: Stroke, hold_seconds: float) -> None:
-        for place in stroke.places:
-            code = _CODES.get(place) or _BUTTON_CODES[place]
-            self._held.append(code)
-            self._write(code, 1)
+        with self._lock:
+            for place in stroke.places:
+                code = _CODES.get(place) or _BUTTON_CODES[place]
+                self._held.append(code)
+                self._write(code, 1)
 
     def up(self, stroke: Stroke) -> None:
         self.release_all()
 
     def release_all(self) -> None:
-        while self._held:
-            self._write(self._held[-1], 0)
-            self._held.pop()
+        with self._lock:
+            while self._held:
+                self._write(self._held[-1], 0)
+                self._held.pop()
 
     def _write(self, code: int, value: int) -> None:
         from evdev import ecodes
@@ -124,12 +126,13 @@ class UinputKeyboard(LayoutKeyboard):
         return KeyboardUnavailable(self.name, "the virtual keyboard is closed")
 
     def close(self) -> None:
-        if self._closed:
-            return
-        try:
-            self.release_all()
-        except KeyboardUnavailable:
-            pass  # the kernel releases them with the device
-        self._closed = True
-        self._keys.close()
-        self._pointer.close()
+        with self._lock:
+            if self._closed:
+                return
+            try:
+                self.release_all()
+            except KeyboardUnavailable:
+                pass  # the kernel releases them with the device
+            self._closed = True
+            self._keys.close()
+            self._pointer.close()

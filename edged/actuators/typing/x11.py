@@ -10,6 +10,7 @@ The X server does not release the keys of a program that dies; `x11_guard.py` do
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -86,6 +87,8 @@ class X11Keyboard:
             self._display.close()
             raise
         self._display_name = name
+        # An emergency stop releases everything from another thread, perhaps in the middle of a stroke.
+        self._lock = threading.RLock()
         self._held: list[tuple[str, int]] = []
         from edged.actuators.typing.x11_state import StateReader
 
@@ -121,34 +124,36 @@ class X11Keyboard:
         from Xlib import X
 
         releases = {"key": X.KeyRelease, "button": X.ButtonRelease}
-        for kind, number in reversed(self._held):
-            self._asked(self._display.xtest_fake_input, releases[kind], number)
-        # Only what the server has done is done.
-        self._asked(self._display.sync)
-        if self._held:
-            self._held.clear()
-            self._last_release = time.monotonic()
-            self._guard.tell("")
+        with self._lock:
+            for kind, number in reversed(self._held):
+                self._asked(self._display.xtest_fake_input, releases[kind], number)
+            # Only what the server has done is done.
+            self._asked(self._display.sync)
+            if self._held:
+                self._held.clear()
+                self._last_release = time.monotonic()
+                self._guard.tell("")
 
     def close(self) -> None:
-        if self._closed:
-            return
-        try:
-            self.release_all()
-        except KeyboardError:
-            pass  # the session is gone, and its keys with it
-        self._closed = True
-        self._guard.dismiss(released=True)
-        try:
-            if self._lent:
-                # Who was typed to may not have looked at the last keys yet.
-                time.sleep(max(0.0, self._last_release + _SETTLE_SECONDS - time.monotonic()))
-                for keycode in self._lent.values():
-                    self._display.change_keyboard_mapping(keycode, [(0,)])
-            self._display.sync()
-            self._display.close()
-        except Exception:  # noqa: BLE001, S110 - python-xlib raises what it likes when the server is gone, and we are leaving
-            pass
+        with self._lock:
+            if self._closed:
+                return
+            try:
+                self.release_all()
+            except KeyboardError:
+                pass  # the session is gone, and its keys with it
+            self._closed = True
+            self._guard.dismiss(released=True)
+            try:
+                if self._lent:
+                    # Who was typed to may not have looked at the last keys yet.
+                    time.sleep(max(0.0, self._last_release + _SETTLE_SECONDS - time.monotonic()))
+                    for keycode in self._lent.values():
+                        self._display.change_keyboard_mapping(keycode, [(0,)])
+                self._display.sync()
+                self._display.close()
+            except Exception:  # noqa: BLE001, S110 - python-xlib raises what it likes when the server is gone, and we are leaving
+                pass
 
     def _asked(self, request: Any, *arguments: Any) -> Any:
         """What the server answers. A server that is gone is a KeyboardUnavailable."""
@@ -305,18 +310,20 @@ class _KeyPort:
         self._upcoming = keysyms_to_type
 
     def prepare(self) -> None:
-        self._keyboard._be_ready()
-        # Once before the first key, so that what cannot be typed at all is known then.
-        for keysym in dict.fromkeys(self._upcoming):
-            if keysym not in self._keyboard._keys:
-                self._keyboard._keycodes(SymbolStroke((), keysym), self._upcoming)
-                break
+        with self._keyboard._lock:
+            self._keyboard._be_ready()
+            # Once before the first key, so that what cannot be typed at all is known then.
+            for keysym in dict.fromkeys(self._upcoming):
+                if keysym not in self._keyboard._keys:
+                    self._keyboard._keycodes(SymbolStroke((), keysym), self._upcoming)
+                    break
 
     def down(self, stroke: SymbolStroke, hold_seconds: float) -> None:
-        self._keyboard._wait_until_free()
-        keycodes = self._keyboard._keycodes(stroke, self._upcoming)
-        self._upcoming = self._upcoming[1:]
-        self._keyboard._press("key", keycodes)
+        with self._keyboard._lock:
+            self._keyboard._wait_until_free()
+            keycodes = self._keyboard._keycodes(stroke, self._upcoming)
+            self._upcoming = self._upcoming[1:]
+            self._keyboard._press("key", keycodes)
 
     def up(self, stroke: SymbolStroke) -> None:
         self._keyboard.release_all()
@@ -332,10 +339,12 @@ class _ButtonPort:
         self._keyboard = keyboard
 
     def prepare(self) -> None:
-        self._keyboard._be_ready()
+        with self._keyboard._lock:
+            self._keyboard._be_ready()
 
     def down(self, stroke: int, hold_seconds: float) -> None:
-        self._keyboard._press("button", [stroke])
+        with self._keyboard._lock:
+            self._keyboard._press("button", [stroke])
 
     def up(self, stroke: int) -> None:
         self._keyboard.release_all()

@@ -108,6 +108,21 @@ def test_when_release_fails_too_the_first_error_is_told() -> None:
         list(typing_of("aB", port))
 
 
+def test_no_variable_of_the_traceback_of_a_failed_stroke_shows_what_was_typed() -> None:
+    port = PaperPort(fails_at="down KeyB")
+    with pytest.raises(KeyboardBlocked) as caught:
+        list(typing_of("aB", port))
+    trace = caught.tb.tb_next
+    frames = []
+    while trace is not None:
+        frames.append(trace.tb_frame)
+        trace = trace.tb_next
+    # The innermost frames, where the stroke is known, are empty; those above hold it in objects that do not show it.
+    assert len(frames) >= 4
+    assert all(not frame.f_locals for frame in frames[2:])
+    assert "KeyB" not in "".join(repr(frame.f_locals) for frame in frames)
+
+
 def test_an_exception_of_the_caller_releases_everything() -> None:
     port = PaperPort()
     with pytest.raises(ZeroDivisionError), typing_of("AB", port) as typing:
