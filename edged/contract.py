@@ -242,6 +242,8 @@ def _type_words(schema: dict[str, Any]) -> str:
         return "UTC, ISO 8601"
     if schema.get("type") == "array":
         return f"list of {_type_words(schema['items'])}"
+    if "$ref" in schema:
+        return f"{schema['$ref'].rsplit('/', 1)[-1]} (see the schema)"
     if schema.get("type") == "object":
         values = schema.get("additionalProperties")
         return f"object of {_type_words(values)}" if isinstance(values, dict) and values else "object"
