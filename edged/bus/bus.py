@@ -75,6 +75,7 @@ class Bus:
             answer_seconds=float(settings.keepalive_seconds),
             changed=self._connection_changed,
         )
+        outbox.listen(self._more_events)
 
     # -- state --------------------------------------------------------------------------------------------------
 
@@ -387,6 +388,10 @@ class Bus:
                 del self._warnings[next(iter(self._warnings))]
         if not known:
             log.warning("%s", sentence)
+
+    def _more_events(self) -> None:
+        self._delivery.more_events()
+        self._connection.poke()
 
     def _connection_changed(self) -> None:
         if self.connected:

@@ -93,6 +93,10 @@ class Delivery:
     def event(self, event: OutgoingEvent) -> None:
         """Put an event in the outbox."""
         self._outbox.add(event)
+        self.more_events()
+
+    def more_events(self) -> None:
+        """The outbox has events that it did not have, or not hand out, before."""
         with self._lock:
             self._buffer.more = True
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -55,8 +55,14 @@ class Outbox(Protocol):
         A full outbox drops the oldest of the least important kind (importance.py) and counts it. Never raises.
         """
 
+    def listen(self, ready: Callable[[], None]) -> None:
+        """Have this called, on any thread, when events that were added before are pending only now."""
+
     def pending(self, after: int, limit: int) -> list[tuple[int, OutgoingEvent]]:
-        """The oldest events with a key above `after`, in order, at most `limit`. They stay until acknowledged."""
+        """The oldest events with a key above `after`, in order, at most `limit`. They stay until acknowledged.
+
+        An outbox may hold an event back, and all that follow it, until it is safe; `listen` tells of the end of it.
+        """
 
     def acknowledge(self, keys: Iterable[int]) -> None:
         """Forget these; unknown keys (dropped or acknowledged before) are passed over."""
@@ -117,6 +123,9 @@ class MemoryOutbox:
             least = min(self._keys)
             self._drop(next(iter(self._keys[least])))
             self._lost += 1
+
+    def listen(self, ready: Callable[[], None]) -> None:
+        """Nothing is ever held back here."""
 
     def pending(self, after: int, limit: int) -> list[tuple[int, OutgoingEvent]]:
         """The oldest events with a key above `after`."""

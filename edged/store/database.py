@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 
 # Small pages: a commit rewrites whole pages, and what we keep are rows of a few hundred bytes.
 _PAGE_BYTES = 1024
-# The log is folded into the file when it is this long; then it is written again from its beginning.
-_CHECKPOINT_PAGES = 2000
+# A log this long is folded into the file by whoever commits; usually `checkpoint` has done it long before.
+_CHECKPOINT_PAGES = 8000
 _BUSY_SECONDS = 5.0
 _CORRUPT = ("malformed", "not a database", "corrupt")
 
@@ -70,6 +70,7 @@ class Database:
             self.path.chmod(0o600)
         connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         self._wal_fd = -1
+        self._folder: sqlite3.Connection | None = None
         try:
             connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
             connection.execute("PRAGMA journal_mode=WAL")
@@ -125,8 +126,23 @@ class Database:
                 os.close(folder)
         os.fdatasync(self._wal_fd)
 
+    def checkpoint(self) -> None:
+        """Fold the log into the file, so that it is written again from its beginning. May run on any one thread.
+
+        On a connection of its own, and passive: who reads and commits meanwhile is not held up.
+        """
+        if self._folder is None:
+            self._folder = sqlite3.connect(
+                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+        self._folder.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
     def close(self) -> None:
         """Fold the log into the file and close."""
+        if self._folder is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._folder.close()
+            self._folder = None
         if self._wal_fd >= 0:
             os.close(self._wal_fd)
             self._wal_fd = -1

@@ -1,9 +1,12 @@
 """The outbox on disk: events outlive a dead broker, a killed daemon and, but for the last seconds, a pulled plug.
 
 `add` returns when the event is committed: the operating system has it, so it outlives this process from then on.
-Kinds that must survive a power cut are on the disk as well (fdatasync); the others follow within `batch_seconds`, unless
-the broker has acknowledged them by then, which spares the card. What is acknowledged is deleted in batches, too: a
-daemon that is killed may send the last `batch_seconds` again, with the same ids.
+Kinds that must survive a power cut are on the disk as well (fdatasync) before `pending` hands them out; the others
+follow within `batch_seconds`, unless the broker has acknowledged them by then, which spares the card. What is
+acknowledged is deleted in batches, too: a daemon that is killed may send the last `batch_seconds` again, with the same ids.
+
+The keeper, a thread of its own, does what a slow card takes long for: syncs, and folding the log into the file. Who adds
+and who sends wait for neither.
 
 A disk that is full or fails costs no event: they wait in memory, up to a bound, and go to the disk when it takes them.
 """
@@ -13,25 +16,26 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Literal
 
-from edged.bus.importance import importance, must_survive_power_cut
-from edged.bus.outbox import MemoryOutbox, OutgoingEvent, event_bytes
+from edged.bus.importance import must_survive_power_cut
+from edged.bus.outbox import MemoryOutbox, OutgoingEvent
+from edged.errors import StoreError
 from edged.store.database import Database, Error
+from edged.store.outbox_table import EventTable
 
 log = logging.getLogger(__name__)
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_KEYS_AT_ONCE = 1000  # reserved with one write, so that keys rise over restarts though acknowledged rows are gone
 _DELETE_AT_ONCE = 512
 _RETRY_SECONDS = 5.0
 _AGE_LOOK_SECONDS = 3600.0
+# Commits between two foldings of the log: an hour of it must not pile up, and folding costs the card two syncs.
+_COMMITS_PER_CHECKPOINT = 500
 # When there is no room a little more is made than is needed, so that a full outbox does not search with every event.
 _SLACK = 200
-# A board without a battery-backed clock begins in the past: ages across boots are told from times after this only.
-_PLAUSIBLE_WALL_NS = 1_735_689_600 * 10**9  # 2025-01-01
 
 
 class SqliteOutbox:
@@ -47,48 +51,37 @@ class SqliteOutbox:
         batch_seconds: float = 2.0,
         boot_id: str | None = None,
     ) -> None:
-        """boot_id: of this run of the machine; None asks the kernel."""
+        """batch_seconds: at 0 every event is on the disk when `add` returns. boot_id: of this run of the machine; None
+        asks the kernel. Raises StoreError when the database cannot be read.
+        """
         self._database = database
         self._limit_count = limit_count
         self._limit_bytes = limit_bytes
         self._limit_seconds = limit_seconds
         self._batch_seconds = batch_seconds
+        try:
+            self._table = EventTable(database, boot_id or _boot_id())
+        except Error as error:
+            database.close()
+            raise StoreError(f"{database.path} cannot be read: {error} (check the disk and store.directory)") from error
+        self._next_key = self._table.first_free_key
         self._lock = threading.RLock()
-        self._count = self._bytes = self._lost = 0
-        self._levels: dict[int, int] = {}
+        self._lost = 0
         self._settled: set[int] = set()  # acknowledged, counted no more, not deleted yet
+        self._held: list[int] = []  # committed, but not handed out before they are on the disk; nor is what follows
         self._front = MemoryOutbox()  # where events wait that the disk did not take
+        self._ready: Callable[[], None] = _nobody
         self._problem = ""
         self._retry_at = 0.0
         self._dirty = False
+        self._commits = 0
         self._work = threading.Event()
-        self._closing = False
+        self._urgent = threading.Event()
         self._stop = threading.Event()
-        self._boot = 0
-        self._next_key = self._reserved = 0
-        self._begin(boot_id or _boot_id())
+        with self._disk("write"):
+            self._forget_old()
         self._keeper = threading.Thread(target=self._keep, name="outbox", daemon=True)
         self._keeper.start()
-
-    def _begin(self, boot_id: str) -> None:
-        database = self._database
-        with self._disk("read"):
-            for level, count, size in database.execute(
-                "SELECT importance, count(*), sum(length(CAST(topic AS BLOB)) + length(payload)) FROM event GROUP BY 1"
-            ):
-                self._levels[level] = count
-                self._count += count
-                self._bytes += size
-            ((reserved,),) = database.execute("SELECT keys FROM reserved")
-            ((highest,),) = database.execute("SELECT coalesce(max(key), 0) FROM event")
-            self._next_key = self._reserved = max(reserved, highest) + 1
-            self._forget_old()
-        with self._disk("write"):
-            database.execute("INSERT OR IGNORE INTO boot (id) VALUES (?)", [boot_id])
-            database.execute(
-                "DELETE FROM boot WHERE id != ? AND number NOT IN (SELECT DISTINCT boot FROM event)", [boot_id]
-            )
-            ((self._boot,),) = database.execute("SELECT number FROM boot WHERE id = ?", [boot_id])
 
     # -- the Outbox ---------------------------------------------------------------------------------------------
 
@@ -106,20 +99,20 @@ class SqliteOutbox:
     def oldest_seconds(self) -> float | None:
         """For how long the oldest event has waited; None when none waits or that cannot be told."""
         with self._lock:
-            if self._count == 0:
+            if self._table.count == 0:
                 return self._front.oldest_seconds
             with self._disk("read"):
-                rows = self._database.execute(
-                    "SELECT key, boot, added_ns, added_wall_ns FROM event ORDER BY key LIMIT ?",
-                    [len(self._settled) + 1],
-                )
-                for key, boot, added_ns, added_wall_ns in rows:
-                    if key not in self._settled:
-                        return self._age_seconds(boot, added_ns, added_wall_ns)
+                for row, age_seconds in self._table.ages(0, len(self._settled) + 1):
+                    if row.key not in self._settled:
+                        return age_seconds
             return None
 
     def __len__(self) -> int:
-        return self._count + len(self._front)
+        return self._table.count + len(self._front)
+
+    def listen(self, ready: Callable[[], None]) -> None:
+        """Called, on the keeper's thread, when events that were held back are handed out from now on."""
+        self._ready = ready
 
     def add(self, event: OutgoingEvent) -> int:
         """Commit an event and return its key. What the disk does not take waits in memory."""
@@ -131,11 +124,8 @@ class SqliteOutbox:
                 return key
             with self._disk("write"):
                 self._insert(key, event)
-                if must_survive_power_cut(event.kind) or self._batch_seconds <= 0:
+                if self._batch_seconds <= 0:
                     self._database.sync()
-                else:
-                    self._dirty = True
-                    self._work.set()
                 self._make_room()
                 return key
             if not self._holds(key):
@@ -149,16 +139,12 @@ class SqliteOutbox:
                 self._delete_settled()
             found: list[tuple[int, OutgoingEvent]] = []
             with self._disk("read"):
-                rows = self._database.execute(
-                    "SELECT key, topic, kind, payload, captured_ns, boot FROM event WHERE key > ? ORDER BY key LIMIT ?",
-                    [after, limit],
-                )
                 found = [
-                    (key, OutgoingEvent(topic, kind, payload, captured_ns if boot == self._boot else None))
-                    for key, topic, kind, payload, captured_ns, boot in rows
+                    (key, event)
+                    for key, event in self._table.fetch(after, self._held[0] if self._held else None, limit)
                     if key not in self._settled
                 ]
-            if len(found) < limit and len(self._front):
+            if len(found) < limit and len(self._front) and not self._held:
                 found += self._front.pending(after, limit - len(found))
             return found
 
@@ -171,9 +157,9 @@ class SqliteOutbox:
             if len(self._front):
                 self._front.acknowledge(wanted)
             with self._disk("read"):
-                for key, level, size in self._rows(wanted - self._settled):
-                    self._settled.add(key)
-                    self._uncount(level, 1, size)
+                rows = self._table.rows(wanted - self._settled)
+                self._settled.update(row.key for row in rows)
+                self._table.forget(rows)
             if len(self._settled) >= _DELETE_AT_ONCE or self._batch_seconds <= 0:
                 self._delete_settled()
             elif self._settled:
@@ -182,17 +168,17 @@ class SqliteOutbox:
     def close(self) -> None:
         """Put everything on the disk and close the database."""
         with self._lock:
-            if self._closing:
+            if self._stop.is_set():
                 return
-            self._closing = True
-        self._stop.set()
+            self._stop.set()
         self._work.set()
+        self._urgent.set()
         self._keeper.join(10.0)
         with self._lock:
             if len(self._front):
                 self._flush_front()
             self._delete_settled()
-            if self._count:
+            if self._table.count:
                 with self._disk("write"):
                     self._database.sync()
             if len(self._front):
@@ -202,106 +188,60 @@ class SqliteOutbox:
     # -- rows ---------------------------------------------------------------------------------------------------
 
     def _insert(self, key: int, event: OutgoingEvent) -> None:
-        """One row, committed, and counted. Raises the database's error, and nothing has happened then."""
-        values = (
-            key, importance(event.kind), event.kind, event.topic, event.payload, event.captured_ns,
-            self._boot, time.monotonic_ns(), time.time_ns(),
-        )  # fmt: skip
-        statement = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        if key >= self._reserved:
-            with self._database.transaction():
-                self._database.execute("UPDATE reserved SET keys = ?", [key + _KEYS_AT_ONCE])
-                self._database.execute(statement, values)
-            self._reserved = key + _KEYS_AT_ONCE
+        """One row, committed and counted, and the keeper's to sync. Raises the database's error."""
+        self._table.insert(key, event)
+        self._commits += 1
+        if self._batch_seconds <= 0:
+            return
+        if must_survive_power_cut(event.kind):
+            self._held.append(key)
+            self._urgent.set()
         else:
-            self._database.execute(statement, values)
-        level = importance(event.kind)
-        self._levels[level] = self._levels.get(level, 0) + 1
-        self._count += 1
-        self._bytes += event_bytes(event)
+            self._dirty = True
+        self._work.set()
 
     def _holds(self, key: int) -> bool:
         """The row is there though something failed after it was committed."""
         with self._disk("read"):
-            return bool(self._rows({key}))
+            return bool(self._table.rows({key}))
         return False
-
-    def _rows(self, keys: set[int]) -> list[tuple[int, int, int]]:
-        """Key, importance and size of those that are there."""
-        columns = "SELECT key, importance, length(CAST(topic AS BLOB)) + length(payload) FROM event"
-        found: list[tuple[int, int, int]] = []
-        for first, last in _runs(keys):
-            found += self._database.execute(f"{columns} WHERE key BETWEEN ? AND ?", [first, last])
-        return found
-
-    def _delete(self, keys: set[int]) -> None:
-        with self._database.transaction():
-            for first, last in _runs(keys):
-                self._database.execute("DELETE FROM event WHERE key BETWEEN ? AND ?", [first, last])
 
     def _delete_settled(self) -> None:
         if self._settled:
             with self._disk("write"):
-                self._delete(self._settled)
+                self._table.delete(self._settled)
+                self._commits += 1
                 self._settled.clear()
 
-    def _uncount(self, level: int, count: int, size: int) -> None:
-        self._count -= count
-        self._bytes -= size
-        self._levels[level] -= count
-        if not self._levels[level]:
-            del self._levels[level]
-
     def _make_room(self) -> None:
-        while self._count and (self._count > self._limit_count or self._bytes > self._limit_bytes):
-            least = min(self._levels)
+        table = self._table
+        while table.count and (table.count > self._limit_count or table.size_bytes > self._limit_bytes):
             self._delete_settled()
-            victims = self._database.execute(
-                "SELECT key, importance, length(CAST(topic AS BLOB)) + length(payload) FROM event "
-                "WHERE importance = ? ORDER BY key LIMIT ?",
-                [least, max(1, self._count - self._limit_count, self._limit_count // _SLACK)],
-            ).fetchall()
+            if self._settled:
+                return  # the disk does not delete: it has said so
             if self._lost == 0:
                 log.warning("the outbox is full: the oldest of the least important events are dropped")
-            self._drop(victims)
+            rows = table.least_important(max(1, table.count - self._limit_count, self._limit_count // _SLACK))
+            table.delete({row.key for row in rows})
+            table.forget(rows)
+            self._lost += len(rows)
 
     def _forget_old(self) -> None:
         """Drop what is older than the limit; the oldest are at the front. What cannot be dated stays."""
         after = 0
-        while True:
-            rows = self._database.execute(
-                "SELECT key, importance, length(CAST(topic AS BLOB)) + length(payload), boot, added_ns, added_wall_ns "
-                "FROM event WHERE key > ? ORDER BY key LIMIT 256",
-                [after],
-            ).fetchall()
-            old = []
-            young = not rows
-            for key, level, size, *added in rows:
-                after = key
-                age = self._age_seconds(*added)
-                if age is not None and age <= self._limit_seconds:
-                    young = True
-                    break
-                if age is not None and key not in self._settled:
-                    old.append((key, level, size))
+        while aged := self._table.ages(after, 256):
+            after = aged[-1][0].key
+            old = [
+                row
+                for row, age in aged
+                if age is not None and age > self._limit_seconds and row.key not in self._settled
+            ]
             if old:
-                self._drop(old)
-            if young:
+                self._table.delete({row.key for row in old})
+                self._table.forget(old)
+                self._lost += len(old)
+            if any(age is not None and age <= self._limit_seconds for _, age in aged):
                 return
-
-    def _drop(self, rows: list[tuple[int, int, int]]) -> None:
-        self._delete({key for key, _, _ in rows})
-        for _, level, size in rows:
-            self._uncount(level, 1, size)
-        self._lost += len(rows)
-
-    def _age_seconds(self, boot: int, added_ns: int, added_wall_ns: int) -> float | None:
-        if boot == self._boot:
-            return (time.monotonic_ns() - added_ns) / 1e9
-        now = time.time_ns()
-        if min(now, added_wall_ns) < _PLAUSIBLE_WALL_NS or now < added_wall_ns:
-            return None
-        return (now - added_wall_ns) / 1e9
 
     # -- a disk that fails --------------------------------------------------------------------------------------
 
@@ -342,28 +282,44 @@ class SqliteOutbox:
     # -- the keeper's thread ------------------------------------------------------------------------------------
 
     def _keep(self) -> None:
-        """Once something happened: let the batch fill, then delete what was acknowledged and sync what was not."""
         while not self._stop.is_set():
-            self._work.wait(_RETRY_SECONDS if len(self._front) else _AGE_LOOK_SECONDS)
-            happened = self._work.is_set()
+            happened = self._work.wait(_RETRY_SECONDS if len(self._front) else _AGE_LOOK_SECONDS)
             self._work.clear()
-            if happened and not self._stop.is_set():
-                self._stop.wait(self._batch_seconds)  # what comes meanwhile belongs to this batch
-            with self._lock:
-                if self._stop.is_set():
-                    return
-                if len(self._front):
-                    self._flush_front()
-                self._delete_settled()
-                dirty = self._dirty and self._count > 0
-                self._dirty = False
-                if not happened:
-                    with self._disk("write"):
-                        self._forget_old()
-            if dirty:
+            if happened:
+                # What comes meanwhile belongs to this batch, unless something may not wait.
+                self._urgent.wait(self._batch_seconds)
+            held: list[int] = []
+            try:
+                with self._lock:
+                    if self._stop.is_set():
+                        return
+                    self._urgent.clear()
+                    held = list(self._held)
+                    self._tend(aged=not happened)
+                    dirty, self._dirty = self._dirty and self._table.count > 0, False
                 # Without the lock: a slow card must not hold up who adds and who sends.
-                with self._disk("write"):
-                    self._database.sync()
+                if held or dirty:
+                    with self._disk("write"):
+                        self._database.sync()
+                if self._commits >= _COMMITS_PER_CHECKPOINT:
+                    self._commits = 0
+                    with self._disk("write"):
+                        self._database.checkpoint()
+            except Exception:
+                log.exception("internal error in the outbox's keeper")
+            # Also when the disk refused, which health says: late is bad, never is worse.
+            if held:
+                with self._lock:
+                    del self._held[: len(held)]
+                self._ready()
+
+    def _tend(self, *, aged: bool) -> None:
+        if len(self._front):
+            self._flush_front()
+        self._delete_settled()
+        if aged:
+            with self._disk("write"):
+                self._forget_old()
 
 
 class _Attempt:
@@ -387,19 +343,8 @@ class _Attempt:
         return False
 
 
-def _runs(keys: set[int]) -> Iterator[tuple[int, int]]:
-    """Keys as first and last of each unbroken run: events are acknowledged nearly in order."""
-    ordered = sorted(keys)
-    first = last = 0
-    for key in ordered:
-        if key == last + 1 and first:
-            last = key
-            continue
-        if first:
-            yield first, last
-        first = last = key
-    if first:
-        yield first, last
+def _nobody() -> None:
+    """Listens."""
 
 
 def _boot_id() -> str:

@@ -46,13 +46,14 @@ def test_nothing_is_lost_order_stays_and_keys_rise_over_many_kills(tmp_path: Pat
     waiting: dict[int, int] = {}  # number -> key of what must be there
     settled: set[int] = set()
     first = highest_key = 0
-    for _ in range(KILLS):
+    for kills in range(1, KILLS + 1):
         for word, number, *key in killed_writer(path, first, batch_seconds, chance.uniform(0.0, 0.12)):
             if word == "added":
                 assert int(key[0]) > highest_key
                 highest_key = int(key[0])
                 waiting[int(number)] = highest_key
-            else:
+            elif word == "settling":
+                # From here on it may be gone: nobody can tell whether the kill came before or after.
                 del waiting[int(number)]
                 settled.add(int(number))
         outbox = SqliteOutbox(Database(path))
@@ -67,7 +68,8 @@ def test_nothing_is_lost_order_stays_and_keys_rise_over_many_kills(tmp_path: Pat
         waiting.update({number: found[number] for number in unknown})
         highest_key = max([highest_key, *found.values()])
         first = max([first, *waiting, *settled]) + 1
-        assert found.keys() & settled == set() or batch_seconds > 0
+        if batch_seconds == 0:
+            assert len(found.keys() & settled) <= kills  # each cut at most one acknowledgement short
     assert len(waiting) > KILLS
 
 

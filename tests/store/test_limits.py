@@ -25,7 +25,7 @@ def event(kind: str, number: int = 0) -> OutgoingEvent:
 def made(which: str, folder: Path, limit_count: int) -> Outbox:
     if which == "memory":
         return MemoryOutbox(limit_count)
-    return SqliteOutbox(Database(folder / "front.db"), limit_count=limit_count)
+    return SqliteOutbox(Database(folder / "front.db"), limit_count=limit_count, batch_seconds=0)
 
 
 def kinds(outbox: Outbox) -> list[str]:

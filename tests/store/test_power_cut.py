@@ -29,12 +29,20 @@ def event(kind: str, number: int) -> OutgoingEvent:
     return OutgoingEvent(f"e/{kind}", kind, f"{kind} {number}".encode(), None)
 
 
-def test_a_security_event_is_on_the_card_when_add_returns(card: Card) -> None:
+def handed_out(outbox: SqliteOutbox) -> None:
+    """Wait until all that was added may be sent."""
+    deadline = time.monotonic() + 10
+    while len(outbox.pending(0, 1000)) < len(outbox):
+        assert time.monotonic() < deadline, "it was not handed out"
+
+
+def test_a_security_event_is_on_the_card_before_it_is_handed_out_to_be_sent(card: Card) -> None:
     outbox = SqliteOutbox(Database(card.mounted / "front.db"), batch_seconds=60)
     try:
         for number in range(5):
             outbox.add(event("blink", number))
             outbox.add(event("security", number))
+            handed_out(outbox)
             before = [f"{kind} {each}".encode() for each in range(number + 1) for kind in ("blink", "security")]
             assert payloads(card.after_a_power_cut(f"cut{number}.img")) == before
     finally:
@@ -45,6 +53,7 @@ def test_a_blink_may_be_lost_within_the_window_and_not_after_it(card: Card) -> N
     outbox = SqliteOutbox(Database(card.mounted / "front.db"), batch_seconds=0.5)
     try:
         outbox.add(event("security", 0))
+        handed_out(outbox)
         outbox.add(event("blink", 1))
         # Nothing forced it out. Should the kernel have been quick, so much the better: it is all or nothing.
         assert payloads(card.after_a_power_cut("at once.img")) in ([b"security 0"], [b"security 0", b"blink 1"])
@@ -57,6 +66,7 @@ def test_a_blink_may_be_lost_within_the_window_and_not_after_it(card: Card) -> N
 def test_keys_rise_over_a_power_cut_though_every_row_is_gone(card: Card) -> None:
     outbox = SqliteOutbox(Database(card.mounted / "front.db"), batch_seconds=60)
     outbox.add(event("security", 0))
+    handed_out(outbox)
     cut = card.after_a_power_cut("cut.img")
     keys = [outbox.add(event("blink", number)) for number in range(5)]
     outbox.close()

@@ -1,6 +1,7 @@
 """A process that fills an outbox until it is killed: `python -m tests.store.writer DATABASE FIRST BATCH_SECONDS`.
 
-Prints `added NUMBER KEY` once `add` has returned and `settled NUMBER` once an event was acknowledged.
+Prints `added NUMBER KEY` once `add` has returned, `settling NUMBER` before an event is acknowledged and `settled NUMBER`
+after that.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ def main(arguments: list[str]) -> None:
         mine.append((number, key))
         if chance.random() < 0.3:
             settled, settled_key = mine.pop(chance.randrange(len(mine)))
+            print("settling", settled, flush=True)
             outbox.acknowledge([settled_key])
             print("settled", settled, flush=True)
 
