@@ -149,16 +149,16 @@ def _open_store(settings: Settings) -> tuple[InstanceLock | None, Outbox, KeptFi
     kept = KeptFile(folder / f"{settings.camera}.kept.json")
     try:
         database = Database(folder / f"{settings.camera}.db")
+        outbox = SqliteOutbox(
+            database,
+            limit_count=settings.store.limit_events,
+            limit_bytes=settings.store.limit_megabytes * 1024 * 1024,
+            limit_seconds=settings.store.limit_days * 86400,
+            batch_seconds=settings.store.batch_seconds,
+        )
     except StoreError as error:
         log.error("%s; events wait in memory only", error)
-        return lock, MemoryOutbox(), kept, f"events are not kept over a restart: {error}"
-    outbox = SqliteOutbox(
-        database,
-        limit_count=settings.store.limit_events,
-        limit_bytes=settings.store.limit_megabytes * 1024 * 1024,
-        limit_seconds=settings.store.limit_days * 86400,
-        batch_seconds=settings.store.batch_seconds,
-    )
+        return lock, MemoryOutbox(), kept, f"events are not kept over a restart: {error}; then restart edged"
     aside = database.set_aside
     damage = f"the database was damaged and begun anew; the old one is {aside}" if aside else ""
     return lock, outbox, kept, damage or lock.problem
