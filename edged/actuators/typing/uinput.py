@@ -66,10 +66,10 @@ class UinputKeyboard(LayoutKeyboard):
         try:
             # EV_REP is left out on purpose: the kernel repeats no key of ours, however late we release it.
             self._keys: Any = evdev.UInput(
-                {ecodes.EV_KEY: keys, ecodes.EV_LED: leds}, name="edged keyboard", **identity
+                {ecodes.EV_KEY: keys, ecodes.EV_LED: leds}, name="edged keyboard", devnode=str(DEVICE), **identity
             )
             # A device of its own: one with keys and buttons is taken for neither by some desktops.
-            self._pointer: Any = evdev.UInput(pointer, name="edged mouse", **identity)
+            self._pointer: Any = evdev.UInput(pointer, name="edged mouse", devnode=str(DEVICE), **identity)
         except (OSError, evdev.UInputError) as error:
             raise KeyboardUnavailable(
                 self.name, f"the virtual keyboard cannot be made: {error}", _MODULE_CURE

@@ -138,7 +138,9 @@ def test_the_text_arrives_at_the_computer_and_all_keys_are_up(gadget: None, comp
 def test_every_character_of_the_layout_arrives(gadget: None, computers_device: Device, layout: str) -> None:
     device = computers_device()
     keyboard = HidGadgetKeyboard(load_layout(layout))
-    everything = "".join(load_layout(f"{layout}-windows").characters)
+    # Of several hundred, those that Windows types as well: the machine is emulated, and slow.
+    layout_has = load_layout(layout).characters
+    everything = "".join(each for each in load_layout(f"{layout}-windows").characters if each in layout_has)
     events = []
     for _ in keyboard.type_text(Text(everything), Pace(keys_per_second=1000, hold_seconds=0)):
         events += key_events(device, quiet_seconds=0)
