@@ -24,6 +24,8 @@ SHORT_IN_A_ROW = 3
 TURN_SECONDS = 1.0
 # A thread that did not come round for this long is stuck (name look-up, connect: each bounded, but not all together).
 STUCK_SECONDS = 60.0
+# A resolver that hangs for good must not cost a thread a minute for ever.
+MOST_ABANDONED = 5
 # Share of a bounded stop that is kept for the farewell; the rest may be used to send what waits.
 FAREWELL_SHARE = 0.4
 
@@ -80,6 +82,10 @@ class Connection:
         self._stop_by_seconds = 0.0
         self._guard = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._generation = 0  # of network threads: who is not of the newest has been given up
+        self._abandoned: list[threading.Thread] = []
+        self._opening: Link | None = None  # while connecting, and since when
+        self._opening_since = 0.0
         self._turned_seconds = time.monotonic()
         self._connected = False
         self._failures = 0
@@ -95,8 +101,8 @@ class Connection:
     @property
     def problem(self) -> str:
         """Why not connected, as one plain sentence; empty when connected."""
-        if self._connected and not self._alive():
-            return "the MQTT network thread is stuck"
+        if self._stuck() or (self._connected and not self._alive()):
+            return "the MQTT network thread is stuck (does the look-up of the broker's name hang?)"
         return self._problem
 
     @property
@@ -117,15 +123,25 @@ class Connection:
                 self._spawn()
 
     def poke(self) -> None:
-        """There is something to send. Also replaces the network thread should it have died."""
+        """There is something to send. Also replaces the network thread should it have died, or hang while connecting."""
         with self._guard:
             if self._closed:
                 return
             os.eventfd_write(self._poke_fd, 1)
             thread = self._thread
-            if thread is not None and not thread.is_alive() and not self._stopping.is_set():
+            if thread is None or self._stopping.is_set():
+                return
+            if not thread.is_alive():
                 log.error("the MQTT network thread had died and is replaced")
                 self._spawn()
+            elif self._stuck():
+                self._abandoned = [other for other in self._abandoned if other.is_alive()]
+                if len(self._abandoned) < MOST_ABANDONED:
+                    log.error("the MQTT network thread hangs while connecting and is replaced")
+                    self._abandoned.append(thread)
+                    if self._opening is not None:
+                        self._opening.abandon()
+                    self._spawn()
 
     def stop(self, timeout_seconds: float) -> bool:
         """Send what waits, say farewell, disconnect: all within the time given. False: the thread is still at it
@@ -150,19 +166,25 @@ class Connection:
     # -- network thread -----------------------------------------------------------------------------------------
 
     def _spawn(self) -> None:
-        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+        self._generation += 1
+        self._opening = None
+        self._thread = threading.Thread(target=self._run, args=(self._generation,), name=self._name, daemon=True)
         self._thread.start()
 
     def _alive(self) -> bool:
         thread = self._thread
         return thread is not None and thread.is_alive() and time.monotonic() - self._turned_seconds < STUCK_SECONDS
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
+    def _stuck(self) -> bool:
+        """Connecting for so long that it will not come back. Nothing of ours is locked there: it can be left behind."""
+        return self._opening is not None and time.monotonic() - self._opening_since > STUCK_SECONDS
+
+    def _run(self, generation: int) -> None:
+        while not self._stopping.is_set() and generation == self._generation:
             opened_seconds = time.monotonic()
             self._turned_seconds = opened_seconds
             try:
-                self._connect_and_serve()
+                self._connect_and_serve(generation)
                 problem = "stopped"
             except BrokerError as error:
                 problem = str(error)
@@ -170,6 +192,8 @@ class Connection:
                 # Whatever it was, the thread must live: without it the daemon would be mute for ever.
                 log.exception("internal error on the MQTT connection")
                 problem = "an internal error broke the MQTT connection (see the log)"
+            if generation != self._generation:
+                return
             held = self._connected and time.monotonic() - opened_seconds > HELD_SECONDS
             if held:
                 self._backoff.succeeded()
@@ -181,10 +205,12 @@ class Connection:
             self._note(False, problem)
             self._stopping.wait(self._backoff.failed())
 
-    def _connect_and_serve(self) -> None:
+    def _connect_and_serve(self, generation: int) -> None:
         link = self._make_link()
         try:
-            welcome = link.open()
+            welcome = self._opened(link, generation)
+            if welcome is None:
+                return
             self._traffic.opened(link, welcome)
             self._note(True, "")
             while not self._stopping.is_set():
@@ -192,8 +218,25 @@ class Connection:
             self._leave(link)
         finally:
             link.close()
-            with contextlib.suppress(Exception):
-                self._traffic.lost()
+            if generation == self._generation:
+                with contextlib.suppress(Exception):
+                    self._traffic.lost()
+
+    def _opened(self, link: Link, generation: int) -> Welcome | None:
+        """The welcome; None: it took so long that another thread has taken over."""
+        with self._guard:
+            if generation != self._generation:
+                return None
+            self._opening_since = time.monotonic()
+            self._opening = link
+        try:
+            welcome = link.open()
+        finally:
+            with self._guard:
+                current = generation == self._generation
+                if current:
+                    self._opening = None
+        return welcome if current else None
 
     def _turn(self, link: Link, timeout_seconds: float) -> None:
         self._traffic.pump(link)

@@ -95,6 +95,7 @@ class Link:
         self._session_expiry_seconds = session_expiry_seconds
         self._where = f"{settings.host}:{settings.port}"
         self._lost = ""
+        self._abandoned = False
         self._tls: TlsContext | None = None
         self._welcome: Welcome | None = None
         self._asked: dict[int, list[str]] = {}
@@ -142,6 +143,13 @@ class Link:
                 raise BrokerError(f"the broker at {self._where} accepts the connection but does not answer")
             self.turn(remaining, None)
         return self._welcome
+
+    def abandon(self) -> None:
+        """From another thread: should `open` ever get as far as a connection, it raises instead of saying who we are.
+
+        The broker would else throw out the link that has taken this one's place.
+        """
+        self._abandoned = True
 
     def close(self) -> None:
         """Drop the connection as it is. Without `disconnect` before, the broker publishes the will."""
@@ -281,6 +289,8 @@ class Link:
         return f"{sentence} before it let us in ({hint})"
 
     def _on_socket_open(self, _client: Client, _userdata: Any, connection: Any) -> None:
+        if self._abandoned:
+            raise BrokerError("connecting took too long and was given up")
         # Without it, Nagle's algorithm holds a second small packet back until the first is acknowledged (40 ms).
         with contextlib.suppress(OSError):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

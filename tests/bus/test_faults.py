@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import random
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -277,6 +280,33 @@ def test_a_network_thread_that_dies_is_seen_and_replaced(
     bus.event(blink(1), 1)
     listening.until(lambda: listening.sequences() == [0, 1])
     assert bus.connected
+
+
+def test_a_network_thread_that_hangs_in_a_name_look_up_is_told_and_replaced(
+    mqtt: MqttSettings, listening: Listening, make_bus: MakeBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edged.bus.connection.STUCK_SECONDS", 0.5)
+    resolve, hung, answer = socket.getaddrinfo, threading.Event(), threading.Event()
+
+    def slow_once(*arguments: Any, **more: Any) -> Any:
+        if not hung.is_set():
+            hung.set()
+            assert answer.wait(30)
+        return resolve(*arguments, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow_once)
+    bus = make_bus(mqtt)
+    assert hung.wait(10)
+    wait_until(lambda: "stuck" in bus.problem)
+    assert not bus.connected
+    bus.event(blink(0), 1)
+    listening.until(lambda: listening.sequences() == [0])
+    assert (bus.connected, bus.problem, bus.connects) == (True, "", 1)
+    answer.set()  # the thread that was given up comes back, sees it, and leaves the connection alone
+    wait_until(lambda: sum(thread.name == "mqtt front" for thread in threading.enumerate()) == 1)
+    bus.event(blink(1), 1)
+    listening.until(lambda: listening.sequences() == [0, 1])
+    assert (bus.connected, bus.connects) == (True, 1)
 
 
 def test_two_daemons_with_one_client_id_are_told_so(mqtt: MqttSettings, make_bus: MakeBus) -> None:
