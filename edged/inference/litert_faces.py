@@ -86,31 +86,40 @@ class LiteRtFaces:
         self._full_at = -1e9
         self._networks: list[Network] = []
 
-        def load(name: str) -> Network | None:
-            try:
-                path = store.path(name)
-            except (ModelMissing, ModelCorrupt):
-                self.missing_models.append(name)
-                return None
-            network = Network(
-                path,
-                threads=settings.threads,
-                delegate=settings.delegate,
-                delegate_options=settings.delegate_options,
-            )
-            self._networks.append(network)
-            return network
-
-        def detector(name: str) -> FaceDetector | None:
-            network = load(name)
-            return FaceDetector(network) if network else None
-
-        self._short = detector("face_detection_short_range") if settings.detector != "full" else None
-        self._full = detector("face_detection_full_range_sparse") if settings.detector != "short" else None
-        mesh = load("face_landmark")
+        self._store = store
+        self._short: FaceDetector | None = None
+        self._full: FaceDetector | None = None
+        self._load_detectors()
+        mesh = self._load("face_landmark")
         self._mesh = FaceMesh(mesh) if mesh else None
-        iris = load("iris_landmark") if self._mesh else None
+        iris = self._load("iris_landmark") if self._mesh else None
         self._eyes = EyeWatch(EyeReader(iris)) if iris else None
+
+    def _load_detectors(self) -> None:
+        """Those that the settings ask for and that are not loaded yet."""
+        if self._short is None and self._settings.detector != "full":
+            network = self._load("face_detection_short_range")
+            self._short = FaceDetector(network) if network else None
+        if self._full is None and self._settings.detector != "short":
+            network = self._load("face_detection_full_range_sparse")
+            self._full = FaceDetector(network) if network else None
+
+    def _load(self, name: str) -> Network | None:
+        if name in self.missing_models:
+            return None
+        try:
+            path = self._store.path(name)
+        except (ModelMissing, ModelCorrupt):
+            self.missing_models.append(name)
+            return None
+        network = Network(
+            path,
+            threads=self._settings.threads,
+            delegate=self._settings.delegate,
+            delegate_options=self._settings.delegate_options,
+        )
+        self._networks.append(network)
+        return network
 
     @property
     def stages(self) -> list[str]:
@@ -125,6 +134,7 @@ class LiteRtFaces:
     def adopt(self, settings: InferenceSettings) -> None:
         self._settings = settings
         self._ids.lost_seconds = settings.lost_track_seconds
+        self._load_detectors()
 
     def invocations(self) -> dict[str, int]:
         return {network.name: network.invocations for network in self._networks}
@@ -245,8 +255,9 @@ class LiteRtFaces:
         self.detector_ran = True
         self._searched_at = at
         score = self._settings.detection_score
-        found = self._short.detect(image, score) if self._short else []
-        if self._full and self._full_is_due(at, found):
+        wanted = self._settings.detector
+        found = self._short.detect(image, score) if self._short and wanted != "full" else []
+        if self._full and wanted != "short" and self._full_is_due(at, found):
             self._full_at = at
             found += self._full.detect(image, score)
         return found
