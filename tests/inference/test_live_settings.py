@@ -20,7 +20,7 @@ EMPTY = np.zeros((120, 160, 3), np.uint8)
 def asked(finder: LiteRtFaces, at: float) -> set[str]:
     """Which detectors one frame of a scene where something moves asks."""
     before = finder.invocations()
-    finder.find(EMPTY, Scene(at, True, False, True))
+    finder.find(EMPTY, Scene(at, True, False))
     return {name for name, count in finder.invocations().items() if count > before.get(name, 0)}
 
 
