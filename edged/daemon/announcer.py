@@ -15,9 +15,9 @@ log = logging.getLogger(__name__)
 
 # After its birth message a Home Assistant hears from everything in the house: not all at the same moment.
 _JITTER_SECONDS = (0.5, 5.0)
-# How long Home Assistant gets to take over what moves, and to hear what is gone, before the traces are cleared.
-_SETTLE_SECONDS = 15.0
+# How long Home Assistant gets, once the broker is there, to let go of what moves; and to take in all of it.
 _MOVE_SECONDS = 5.0
+_SETTLE_SECONDS = 15.0
 
 
 class Announcer:
@@ -28,9 +28,9 @@ class Announcer:
         self._bus = bus
         self._chance = chance or random.Random()
         self._settings = settings
-        self._birth = payload.birth_topic(settings)
+        self._births = payload.birth_topics(settings)
         self._messages: dict[str, bytes] = {}
-        self._gone: list[str] = []
+        self._moving: list[str] = []
         self._renew_at: float | None = None
         self._announce_at: float | None = None
         self._settle_at: float | None = None
@@ -40,28 +40,34 @@ class Announcer:
         """Announce what there is; take away what an earlier start announced and is no more."""
         kept = self._kept.now
         self._messages = payload.messages(self._settings)
-        self._gone = [topic for topic in kept.announced if topic not in self._messages]
+        gone = [topic for topic in kept.announced if topic not in self._messages]
+        self._moving = [topic for topic in gone if self._messages and payload.moves(self._settings, topic)]
         components = payload.component_platforms(self._settings)
-        self._former = {key: platform for key, platform in kept.announced_components.items() if key not in components}
+        self._former = {
+            key: platform for key, platform in kept.announced_components.items() if components.get(key) != platform
+        }
         # Until all of it is settled, the next start must know of it too.
         self._kept.replace(
-            announced=tuple(dict.fromkeys([*self._messages, *self._gone])),
-            announced_components={**self._former, **components},
+            announced=tuple(dict.fromkeys([*self._messages, *gone])),
+            announced_components={**components, **self._former},
         )
-        if self._gone or self._former:
+        if gone or self._former:
             self._settle_at = now + _SETTLE_SECONDS
-        if self._gone and self._messages:
-            # The entities keep their history and names; Home Assistant needs a moment to let go of them.
-            for topic in self._gone:
-                self._bus.retained(topic, payload.MIGRATE)
+        for topic in gone:
+            # Entities that move keep their history and names.
+            self._bus.retained(topic, payload.MIGRATE if topic in self._moving else b"")
+        if self._moving:
             self._announce_at = now + _MOVE_SECONDS
         else:
             self._announce()
 
     def _announce(self) -> None:
+        # First: once the new messages are there, Home Assistant takes each that is cleared for a conflict with them.
+        for topic in self._moving:
+            self._bus.retained(topic, b"")
         device = payload.device_topic(self._settings)
         for topic, message in self._messages.items():
-            removing = topic == device and self._former and not self._gone
+            removing = topic == device and self._former
             self._bus.retained(topic, payload.with_removals(message, self._former) if removing else message)
 
     def adopt(self, settings: Settings) -> None:
@@ -75,7 +81,7 @@ class Announcer:
 
     def take(self, message: Message, now: float) -> None:
         """Home Assistant says that it has come up."""
-        if message.topic == self._birth and message.payload == b"online" and not message.retain:
+        if message.topic in self._births and message.payload == b"online" and not message.retain:
             self._renew_at = now + self._chance.uniform(*_JITTER_SECONDS)
 
     def tick(self, now: float) -> None:
@@ -85,15 +91,19 @@ class Announcer:
             log.info("Home Assistant has come up: announcing again")
             for topic in self._messages:
                 self._bus.renew(topic)
-        if self._announce_at is not None and now >= self._announce_at and self._bus.connected:
+        if not self._bus.connected:
+            # Nobody has heard anything yet: the waiting begins when they can.
+            self._announce_at = now + _MOVE_SECONDS if self._announce_at is not None else None
+            self._settle_at = now + _SETTLE_SECONDS if self._settle_at is not None else None
+        if self._announce_at is not None and now >= self._announce_at:
             self._announce_at = None
             self._announce()
-        if self._settle_at is not None and now >= self._settle_at and self._announce_at is None and self._bus.connected:
+        if self._settle_at is not None and now >= self._settle_at:
             self._settle_at = None
-            for topic in self._gone:
-                self._bus.retained(topic, b"")
+            # Again: of a device that was still busy with an earlier message Home Assistant forgets all but the first part.
             for topic, message in self._messages.items():
                 self._bus.retained(topic, message)
+                self._bus.renew(topic)
             self._kept.replace(
                 announced=tuple(self._messages), announced_components=payload.component_platforms(self._settings)
             )

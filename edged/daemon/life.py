@@ -26,7 +26,7 @@ from edged.daemon.requests import Desk
 from edged.daemon.systemd_notify import SystemdNotifier
 from edged.daemon.tuning import Beginning, Tuner
 from edged.daemon.vitals import Vitals
-from edged.discovery.payload import birth_topic
+from edged.discovery.payload import birth_topics
 from edged.events import Config, Happening, Health, HealthState, HealthStatus, iso_utc
 from edged.frames import FrameSlot
 from edged.messages import LOADING, CaptureReport, Failed, InferenceReport, Picture, TakePicture, Upward
@@ -81,7 +81,7 @@ class Life:
         self._slot = FrameSlot.create(settings.capture.width * settings.capture.height * 3)
         doors = [camera_topic(settings.mqtt.prefix, settings.camera, key) for key in ("config_set", "config_change")]
         if settings.home_assistant.enabled:
-            doors.append(birth_topic(settings))
+            doors += birth_topics(settings)
         self._bus = Bus(settings.mqtt, settings.camera, outbox, listens=doors)
         self._tuner = Tuner(beginning, kept, self._bus, self)
         self._announcer = Announcer(settings, kept, self._bus)

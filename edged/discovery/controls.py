@@ -29,17 +29,56 @@ _ENABLED = {
     "judgement.blink.long_seconds",
 }
 _NAMES = {
+    "capture.width": "Picture width",
+    "capture.height": "Picture height",
     "capture.frames_per_second": "Wanted frame rate",
+    "capture.rotate_degrees": "Picture rotation",
+    "capture.mirror": "Mirror picture",
+    "capture.frozen_seconds": "Camera frozen after",
+    "capture.retry_seconds": "Camera first retry after",
+    "capture.retry_max_seconds": "Camera longest retry pause",
+    "inference.threads": "Threads",
+    "inference.max_faces": "Faces followed",
+    "inference.detector": "Face detector",
+    "inference.detection_score": "Face detection score",
+    "inference.tracking_score": "Face tracking score",
+    "inference.search_seconds": "Face search interval",
+    "inference.lost_track_seconds": "Hidden face kept for",
+    "inference.idle_frames_per_second": "Idle frame rate",
+    "inference.motion_threshold": "Motion threshold",
+    "inference.busy_fraction": "Processor share",
+    "inference.iris_skip_levels": "Still eye threshold",
     "inference.stages.landmarks": "Stage landmarks",
     "inference.stages.head_pose": "Stage head pose",
     "inference.stages.iris": "Stage iris",
-    "judgement.summary.window_seconds": "Summary window",
-    "judgement.drowsiness.window_seconds": "Drowsiness window",
-    "judgement.blink.long_seconds": "Long blink after",
-    "judgement.presence.leave_seconds": "Gone after",
     "judgement.presence.arrive_seconds": "There after",
+    "judgement.presence.leave_seconds": "Gone after",
+    "judgement.gaze.centre_yaw_degrees": "Screen centre yaw",
+    "judgement.gaze.centre_pitch_degrees": "Screen centre pitch",
+    "judgement.gaze.auto_centre": "Learn screen centre",
+    "judgement.gaze.side_degrees": "Side angle",
+    "judgement.gaze.up_degrees": "Up angle",
+    "judgement.gaze.down_degrees": "Down angle",
+    "judgement.gaze.away_degrees": "Away angle",
+    "judgement.gaze.hysteresis_degrees": "Gaze hysteresis",
+    "judgement.gaze.settle_seconds": "Gaze settle time",
+    "judgement.gaze.dwell_seconds": "Dwell time",
+    "judgement.gaze.closed_seconds": "Eyes closed after",
+    "judgement.blink.minimum_seconds": "Shortest blink",
+    "judgement.blink.shallow_seconds": "Longest shallow blink",
+    "judgement.blink.long_seconds": "Long blink after",
+    "judgement.blink.group_seconds": "Blink grouping time",
+    "judgement.blink.wink_difference": "Wink difference",
+    "judgement.drowsiness.window_seconds": "Drowsiness window",
+    "judgement.drowsiness.perclos_percent": "Drowsy from PERCLOS",
+    "judgement.drowsiness.recover_percent": "Awake below PERCLOS",
+    "judgement.summary.window_seconds": "Summary window",
     "health.interval_seconds": "Health interval",
+    "health.warm_celsius": "Too warm above",
 }
+# Home Assistant's words for units of the settings table.
+_UNIT_WORDS = {"1/s": "fps", "pixels": "px", "levels": ""}
+_AFTER_RESTART = " (after restart)"
 _UNITS = ("_seconds", "_degrees", "_percent", "_celsius")
 _SECTIONS = {
     "capture": "mdi:camera-outline",
@@ -84,12 +123,15 @@ def _control(leaf: Leaf) -> Entity | None:
         more = {"command_template": _patch(leaf.path, text), "min": _inside(leaf.field, low, step), "max": high,
                 "step": step, "mode": "box"}  # fmt: skip
         extra = leaf.field.json_schema_extra
-        if isinstance(extra, dict) and (unit := str(extra.get("unit", ""))):
+        unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
+        if unit := _UNIT_WORDS.get(unit, unit):
             more["unit_of_measurement"] = unit
+        if unit == "°C":
+            more["device_class"] = "temperature"
     else:
         return None
     return Entity(
-        "set_" + leaf.path.replace(".", "_"), platform, _name(leaf.path), "config_state", value,
+        "set_" + leaf.path.replace(".", "_"), platform, _name(leaf), "config_state", value,
         icon=_SECTIONS[leaf.path.split(".")[0]], needs="daemon", category="config",
         enabled=leaf.path in _ENABLED, more={"command": "config_change", **more},
     )  # fmt: skip
@@ -103,14 +145,16 @@ def _patch(path: str, value: str) -> str:
     return "{" + opened + f"{json.dumps(last)}: {value} " + "}" * (path.count(".") + 1)
 
 
-def _name(path: str) -> str:
-    if path in _NAMES:
-        return _NAMES[path]
-    section, last = path.split(".")[-2:]
+def _name(leaf: Leaf) -> str:
+    """What is shown; it says when a setting counts only after a restart."""
+    later = _AFTER_RESTART if remote_of(leaf.field) == "restart" else ""
+    if leaf.path in _NAMES:
+        return _NAMES[leaf.path] + later
+    section, last = leaf.path.split(".")[-2:]
     for unit in _UNITS:
         last = last.removesuffix(unit)
     words = last.replace("_", " ")
-    return f"{section.capitalize()} {words}"
+    return f"{section.capitalize()} {words}{later}"
 
 
 def _limits(field: FieldInfo) -> tuple[float, float]:

@@ -48,6 +48,8 @@ def _event(field_name: str) -> str:
 
 
 _ZONES = list(get_args(events.Zone))
+# A word of its own: an enum sensor that becomes unknown is an error in 2024.3, which goes on showing the last zone.
+_NO_ZONE = "none"
 _PERCENT = {"unit_of_measurement": "%", "state_class": "measurement", "suggested_display_precision": 0}
 
 ENTITIES: tuple[Entity, ...] = (
@@ -63,8 +65,9 @@ ENTITIES: tuple[Entity, ...] = (
            icon="mdi:sleep", expires=True),
     Entity("faces", "sensor", "Faces", "state", _of("people"), "presence", icon="mdi:account-multiple",
            expires=True, more={"state_class": "measurement"}),
-    Entity("gaze_zone", "sensor", "Gaze zone", "state", _of("zone"), "gaze", icon="mdi:eye-arrow-right-outline",
-           expires=True, more={"device_class": "enum", "options": _ZONES}),
+    Entity("gaze_zone", "sensor", "Gaze zone", "state", f"{{{{ value_json.zone or '{_NO_ZONE}' }}}}", "gaze",
+           icon="mdi:eye-arrow-right-outline", expires=True,
+           more={"device_class": "enum", "options": [*_ZONES, _NO_ZONE]}),
     Entity("attention", "sensor", "Attention", "summary", _of("attention_percent"), icon="mdi:eye-check-outline",
            expires=True, more=_PERCENT),
     Entity("blink_rate", "sensor", "Blink rate", "summary", _of("blinks_per_minute"), icon="mdi:eye-refresh-outline",
@@ -96,7 +99,7 @@ ENTITIES: tuple[Entity, ...] = (
            icon="mdi:message-alert-outline", needs="daemon", category="diagnostic"),
     Entity("frame_rate", "sensor", "Frame rate", "health", _of("frames_per_second"), icon="mdi:filmstrip",
            needs="daemon", category="diagnostic", enabled=False,
-           more={"unit_of_measurement": "1/s", "state_class": "measurement", "suggested_display_precision": 1}),
+           more={"unit_of_measurement": "fps", "state_class": "measurement", "suggested_display_precision": 1}),
     Entity("latency", "sensor", "Latency", "health", "{{ value_json.latency_ms.p95 | default(none) }}",
            icon="mdi:timer-sand", needs="daemon", category="diagnostic", enabled=False,
            more={"unit_of_measurement": "ms", "state_class": "measurement", "device_class": "duration",

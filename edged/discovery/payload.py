@@ -18,6 +18,7 @@ from edged.settings import Settings
 from edged.topics import camera_topic
 
 MIGRATE = b'{"migrate_discovery": true}'
+_DEFAULT_BIRTH = "homeassistant/status"
 # Statuses with which states are as they are now.
 _FRESH = "{{ 'online' if value_json.status in ['ok', 'degraded'] else 'offline' }}"
 
@@ -32,9 +33,12 @@ def device_topic(settings: Settings) -> str:
     return f"{settings.home_assistant.prefix}/device/{node_id(settings)}/config"
 
 
-def birth_topic(settings: Settings) -> str:
-    """Where Home Assistant says that it has come up, and wants to be told again."""
-    return f"{settings.home_assistant.prefix}/status"
+def birth_topics(settings: Settings) -> list[str]:
+    """Where Home Assistant says that it has come up, and wants to be told again.
+
+    Its default stays `homeassistant/status` when somebody gives it another discovery prefix.
+    """
+    return list(dict.fromkeys([f"{settings.home_assistant.prefix}/status", _DEFAULT_BIRTH]))
 
 
 def messages(settings: Settings) -> dict[str, bytes]:
@@ -56,11 +60,23 @@ def component_topic(settings: Settings, key: str, platform: str) -> str:
     return f"{settings.home_assistant.prefix}/{platform}/{node_id(settings)}/{key}/config"
 
 
+def moves(settings: Settings, topic: str) -> bool:
+    """A message on this topic told the other way what is still there: Home Assistant takes it over, and must be told
+    to migrate. What is gone, or had another name or prefix, is only cleared; a migration would leave it behind.
+    """
+    if settings.home_assistant.discovery == "components":
+        return topic == device_topic(settings)
+    platforms = component_platforms(settings)
+    return topic in {component_topic(settings, key, platform) for key, platform in platforms.items()}
+
+
 def with_removals(payload: bytes, former: dict[str, str]) -> bytes:
-    """A device's message that also takes away components it had before. former: their keys and platforms."""
+    """A device's message that takes components away. former: keys and the platforms they had; one that is now of
+    another platform comes back with the next message.
+    """
     document = json.loads(payload)
     for key, platform in former.items():
-        document["components"].setdefault(key, {"platform": platform})
+        document["components"][key] = {"platform": platform}
     return _encoded(document)
 
 
@@ -115,10 +131,13 @@ def _button(command: str, name: str, *, icon: str = "", **more: Any) -> Entity:
 
 def _entity(settings: Settings, entity: Entity) -> dict[str, Any]:
     more = dict(entity.more)
+    object_id = f"{node_id(settings)}_{entity.key}".lower().replace("-", "_")
     config: dict[str, Any] = {
         "platform": entity.platform,
         "unique_id": f"{node_id(settings)}_{entity.key}",
-        "default_entity_id": f"{entity.platform}.{node_id(settings)}_{entity.key}".lower().replace("-", "_"),
+        # The wished entity id: from 2025.10 on, and as older releases call it. The newer do not mind both.
+        "default_entity_id": f"{entity.platform}.{object_id}",
+        "object_id": object_id,
         "name": entity.name,
         "availability": _availability(settings, entity),
         "availability_mode": "all",
@@ -174,11 +193,8 @@ def _about(settings: Settings) -> dict[str, Any]:
 
 
 def _alone(settings: Settings, component: dict[str, Any]) -> dict[str, Any]:
-    """One component as a message of its own. Versions before 2025.10 know the wished entity id as object_id."""
-    config = {key: value for key, value in component.items() if key != "platform"}
-    if "default_entity_id" in component:
-        config["object_id"] = component["default_entity_id"].partition(".")[2]
-    return {**config, **_about(settings)}
+    """One component as a message of its own: the platform is in its topic."""
+    return {**{key: value for key, value in component.items() if key != "platform"}, **_about(settings)}
 
 
 def _topic(settings: Settings, key: str, level: str = "") -> str:

@@ -30,7 +30,8 @@ _BUSY_SECONDS = 5.0
 _CORRUPT = ("malformed", "not a database", "corrupt")
 
 Error = sqlite3.Error
-_KNOWN = {each.name for each in MIGRATIONS.pending(sqlite_library.Database(memory=True))}
+with contextlib.closing(sqlite3.connect(":memory:")) as _nothing:
+    _KNOWN = {each.name for each in MIGRATIONS.pending(sqlite_library.Database(_nothing))}
 
 
 class Database:

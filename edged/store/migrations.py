@@ -19,18 +19,3 @@ def _outbox(database: Database) -> None:
     # Keys below this have been given out, or may have been.
     database.execute("CREATE TABLE reserved (id INTEGER PRIMARY KEY CHECK (id = 1), keys INTEGER NOT NULL)")
     database.execute("INSERT INTO reserved VALUES (1, 0)")
-
-
-@MIGRATIONS(name="0002_jobs")
-def _jobs(database: Database) -> None:
-    # Of actuators. told: the last job state as it was published; work: what is needed to take a durable job up again.
-    # Times are Unix seconds, for ids must be known again after the machine was off.
-    database.execute(
-        "CREATE TABLE job (id TEXT PRIMARY KEY, nonce TEXT NOT NULL UNIQUE, action TEXT NOT NULL, state TEXT NOT NULL, "
-        "final INTEGER NOT NULL, counts INTEGER NOT NULL, added_at REAL NOT NULL, expires_at REAL NOT NULL, "
-        "attempt INTEGER NOT NULL, sent INTEGER NOT NULL, told BLOB NOT NULL, work BLOB)"
-    )
-    database.execute("CREATE INDEX job_open ON job (final, sent)")
-    database.execute("CREATE INDEX job_action ON job (action, added_at)")
-    # What an actuator must know again, by name: the emergency stop, when a binding last fired.
-    database.execute("CREATE TABLE fact (name TEXT PRIMARY KEY, value BLOB NOT NULL)")

@@ -188,7 +188,8 @@ class _KeyPort:
 
     def __init__(self, keyboard: WaylandKeyboard, keysyms_to_type: list[int]) -> None:
         self._keyboard = keyboard
-        self._upcoming = keysyms_to_type
+        self._keysyms = keysyms_to_type
+        self._position = 0
 
     def prepare(self) -> None:
         with self._keyboard._lock:
@@ -196,14 +197,14 @@ class _KeyPort:
 
     def _prepare(self) -> None:
         self._keyboard.release_all()
-        if any(keysym not in self._keyboard._keymap.places for keysym in self._upcoming):
+        if any(keysym not in self._keyboard._keymap.places for keysym in self._keysyms):
             self._new_keymap()
 
     def down(self, stroke: SymbolStroke, hold_seconds: float) -> None:
         with self._keyboard._lock:
             if stroke.keysym not in self._keyboard._keymap.places:
                 self._new_keymap()
-            self._upcoming = self._upcoming[1:]
+            self._position += 1
             self._keyboard._press(stroke)
 
     def up(self, stroke: SymbolStroke) -> None:
@@ -214,7 +215,7 @@ class _KeyPort:
 
     def _new_keymap(self) -> None:
         american = american_places()
-        extras = [keysym for keysym in dict.fromkeys(self._upcoming) if keysym not in american]
+        extras = [keysym for keysym in dict.fromkeys(self._keysyms[self._position :]) if keysym not in american]
         time.sleep(_SETTLE_SECONDS)
         self._keyboard._use(extras[:MOST_EXTRAS])
         time.sleep(_SETTLE_SECONDS)

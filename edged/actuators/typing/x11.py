@@ -13,6 +13,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,10 @@ _HELD_PATIENCE_SECONDS = 2.0
 
 
 def obstacle(display_name: str | None = None) -> tuple[str, str] | None:
-    """Why X11 cannot be used here, and what to do; None when it can."""
+    """Why X11 is no choice here, and what to do; None when it is one.
+
+    The X server of a Wayland session is none: it would take the keys, and give them to X11 programs only.
+    """
     name = display_name or os.environ.get("DISPLAY", "")
     if not name:
         return "there is no X11 session (DISPLAY is not set)", "run the actuator in the session, or set DISPLAY"
@@ -46,7 +50,14 @@ def obstacle(display_name: str | None = None) -> tuple[str, str] | None:
         display = _connect(name)
     except KeyboardError as error:
         return error.reason, error.cure
+    # Only recent servers say what they are; a session says it of the one it started.
+    only_a_part = display.has_extension("XWAYLAND") or (not display_name and os.environ.get("WAYLAND_DISPLAY"))
     display.close()
+    if only_a_part:
+        return (
+            f"the X11 display {name} is that of a Wayland session, its other programs would get no keys",
+            "use uinput",
+        )
     return None
 
 
@@ -224,7 +235,7 @@ class X11Keyboard:
             if keycode > first and not any(row) and keycode not in lent
         ]
 
-    def _keycodes(self, stroke: SymbolStroke, upcoming: list[int]) -> list[int]:
+    def _keycodes(self, stroke: SymbolStroke, upcoming: Callable[[], list[int]]) -> list[int]:
         """The keys of a stroke in the order they go down."""
         place = self._place(stroke.keysym)
         if place is None:
@@ -251,7 +262,7 @@ class X11Keyboard:
             raise KeyboardUnsupported(self.name, f"the session's layout has no {' and no '.join(missing)} key")
         return [self._modifier_keys[keysym] for keysym in wanted]
 
-    def _lend(self, keysym: int, upcoming: list[int]) -> int:
+    def _lend(self, keysym: int, upcoming: Callable[[], list[int]]) -> int:
         """The spare key that has this keysym; with it, as many of the upcoming ones get theirs as there is room for."""
         if keysym in self._lent:
             if self._still(self._lent[keysym], 0, keysym):
@@ -264,7 +275,7 @@ class X11Keyboard:
             raise KeyboardUnsupported(
                 self.name, "the session's layout has no spare key for characters it lacks", "set another layout there"
             )
-        wanted = list(dict.fromkeys([keysym, *(each for each in upcoming if each not in self._keys)]))[:room]
+        wanted = list(dict.fromkeys([keysym, *(each for each in upcoming() if each not in self._keys)]))[:room]
         # A key that has another character now was pressed for it; whoever reads it must have had the time to.
         if len([each for each in wanted if each not in self._lent]) > len(self._spare):
             time.sleep(max(0.0, self._last_release + _SETTLE_SECONDS - time.monotonic()))
@@ -307,13 +318,14 @@ class _KeyPort:
 
     def __init__(self, keyboard: X11Keyboard, keysyms_to_type: list[int]) -> None:
         self._keyboard = keyboard
-        self._upcoming = keysyms_to_type
+        self._keysyms = keysyms_to_type
+        self._position = 0
 
     def prepare(self) -> None:
         with self._keyboard._lock:
             self._keyboard._be_ready()
             # Once before the first key, so that what cannot be typed at all is known then.
-            for keysym in dict.fromkeys(self._upcoming):
+            for keysym in dict.fromkeys(self._keysyms):
                 if keysym not in self._keyboard._keys:
                     self._keyboard._keycodes(SymbolStroke((), keysym), self._upcoming)
                     break
@@ -322,7 +334,7 @@ class _KeyPort:
         with self._keyboard._lock:
             self._keyboard._wait_until_free()
             keycodes = self._keyboard._keycodes(stroke, self._upcoming)
-            self._upcoming = self._upcoming[1:]
+            self._position += 1
             self._keyboard._press("key", keycodes)
 
     def up(self, stroke: SymbolStroke) -> None:
@@ -330,6 +342,9 @@ class _KeyPort:
 
     def release_all(self) -> None:
         self._keyboard.release_all()
+
+    def _upcoming(self) -> list[int]:
+        return self._keysyms[self._position :]
 
 
 class _ButtonPort:

@@ -68,6 +68,23 @@ def test_a_session_is_taken_and_typed_into(nothing: KeyboardOptions, tmp_path: P
         assert window.text() == "ä€日"
 
 
+def test_the_x_server_of_a_wayland_session_is_not_taken_for_the_session(
+    nothing: KeyboardOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GNOME's: DISPLAY is set and answers, and keys sent there reach only some of the windows.
+    with x_session(tmp_path) as session:
+        monkeypatch.setenv("DISPLAY", session.display)
+        assert choose(nothing) == "x11"
+        monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-gnome")
+        [found] = [each for each in survey(nothing) if each.backend == "x11"]
+        assert str(found) == (
+            f"x11: the X11 display {session.display} is that of a Wayland session, its other programs would get no "
+            "keys (use uinput)"
+        )
+        with closing(open_keyboard(KeyboardOptions(backend="x11"))) as keyboard:
+            assert keyboard.name == "x11"  # who asks for it by name gets it
+
+
 def test_wayland_is_taken_before_x11(nothing: KeyboardOptions, tmp_path: Path) -> None:
     with wayland_session(tmp_path) as session:
         options = KeyboardOptions(hid_device=nothing.hid_device, wayland_display=session.display)
