@@ -56,7 +56,11 @@ def schemas() -> dict[str, dict[str, Any]]:
 
 
 def schema_of(topic: str, prefix: str = "edged") -> str | None:
-    """Name in `schemas()` of what a camera's topic carries; None if that is no JSON of ours."""
+    """Name in `schemas()` of what a camera's topic carries; None if that is no JSON of ours.
+
+    A `response/{name}` that an asker of `config/change` picked for himself carries a `config-result` instead, which has
+    a `revision`.
+    """
     levels = topic.removeprefix(f"{prefix}/camera/").split("/")[1:]
     match levels:
         case ["event" | "state" as branch, leaf]:
@@ -179,6 +183,8 @@ def _messages(key: str, topic: Topic) -> dict[str, Any]:
         return {key: {"name": key, "contentType": "text/plain", "payload": payload}}
     if key in ("config_state", "config_result"):
         return {key: _message(key.replace("_", "-"))}
+    if key == "response":  # where somebody asks for it: the verdict over his config/change too
+        return {key: _message(key), "config_result": _message("config-result")}
     if isinstance(topic.payload, str):
         return {key: {"name": key, "contentType": topic.payload, "payload": {}}}
     return {key: _message(key)}

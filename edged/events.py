@@ -144,7 +144,10 @@ class PresenceState(msgspec.Struct, frozen=True):
 
 
 class GazeState(msgspec.Struct, frozen=True):
-    """`state/gaze`: the primary face's zone; `null` when nobody is there. Angles smoothed, relative to the camera."""
+    """`state/gaze`: the primary face's zone; `null` when nobody is there, or no eyes have been seen for 3 s.
+
+    Angles smoothed, relative to the camera.
+    """
 
     zone: Zone | None
     image_side: ImageSide
@@ -154,7 +157,7 @@ class GazeState(msgspec.Struct, frozen=True):
 
 
 class EyesState(msgspec.Struct, frozen=True):
-    """`state/eyes`: of the primary face; `null` when nobody is there."""
+    """`state/eyes`: of the primary face; `null` when nobody is there, or no eyes have been seen for 3 s."""
 
     closed: bool | None
     drowsy: bool

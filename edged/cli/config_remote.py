@@ -8,7 +8,6 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from edged.bus.subscriber import Subscriber
 from edged.cli.options import AsJson, ConfigFile, Set, overrides
 from edged.configuration import loading as configuration
 from edged.errors import BrokerError
@@ -48,6 +47,8 @@ def set_remote(
         raise typer.BadParameter("give KEY=VALUE, --unset KEY or --reset", param_hint="KEY=VALUE")
     if patch and reset:
         raise typer.BadParameter("--reset takes everything back: give it alone", param_hint="--reset")
+    from edged.bus.subscriber import Subscriber
+
     mqtt = _mqtt(config, host, port, prefix, set_)
     topic = camera_topic(mqtt.prefix, camera, "config_set" if reset else "config_change")
     answers = camera_topic(mqtt.prefix, camera, "response", name=f"cli-{secrets.token_hex(4)}")
@@ -86,6 +87,8 @@ def get_remote(
     set_: Set = None,
 ) -> None:
     """Show the settings that a running daemon goes by."""
+    from edged.bus.subscriber import Subscriber
+
     mqtt = _mqtt(config, host, port, prefix, set_)
     with Subscriber(mqtt, [camera_topic(mqtt.prefix, camera, "config_state")]) as subscriber:
         message = subscriber.receive(timeout)

@@ -64,7 +64,10 @@ def step(
     last = Second(number, last.seen_ms + elapsed, last.shut_ms + shut, last.blinks + blinks)
     memory = DrowsinessMemory(at_ms, (*seconds[:-1], last), memory.drowsy)
     perclos = figures(settings, memory).perclos_percent
-    if perclos is None or openness is None:
+    if perclos is None:
+        # The eyes have not been seen for most of the window: what was said of them does not last for ever.
+        return leave(settings, memory)
+    if openness is None:
         return memory, None
     # Recovery above the threshold itself would tell the two in turn, frame by frame.
     recover = min(settings.recover_percent, settings.perclos_percent)
@@ -76,7 +79,7 @@ def step(
 
 
 def leave(settings: DrowsinessSettings, memory: DrowsinessMemory) -> tuple[DrowsinessMemory, Drowsy | None]:
-    """Nobody is there any more, so nobody is drowsy. The window stays: whoever is back in it may be the same."""
+    """Nobody is there any more, or shows no eyes, so nobody is drowsy as far as we know. The window stays: whoever is back in it may be the same."""
     if not memory.drowsy:
         return memory, None
     perclos = figures(settings, memory).perclos_percent or 0.0

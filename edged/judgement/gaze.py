@@ -18,6 +18,7 @@ _SWEEP_WIDTHS_A_SECOND = 0.8  # a face that moves faster, in its own widths, tea
 _STEADY_OPENNESS = 0.65  # below this the lids drag the iris's place along, and gaze says nothing
 _HELD_LOW_MS = 400.0  # lids held low for longer than a blink takes are a look: gaze counts again
 _LONGEST_STEP_SECONDS = 0.2
+_UNSEEN_MS = 3000.0  # after this long with a face that shows no eyes, nobody knows where it looks
 _GAP_MS = 2000.0  # after this long without the face, what was on its way and how long it was held begin anew
 _LEAST_EDGE_DEGREES = 1.0  # hysteresis never brings the way out of a zone closer to its middle than this
 NO_DWELL: tuple[Zone, ...] = ("away", "eyes_closed")
@@ -32,8 +33,8 @@ class Centre(msgspec.Struct, frozen=True):
 
 
 class GazeMemory(msgspec.Struct, frozen=True):
-    """zone: as it stands, since since_*; told: as last told. low_since_ms: when the lids sank below steady. box: the
-    face's, last seen.
+    """zone: as it stands, since since_*; None: not known (any more). told: as last told. low_since_ms: when the lids
+    sank below steady. box: the face's, last seen. unseen_since_ms: since when the face has shown nothing of its gaze.
 
     candidate: where gaze has been since candidate_ms without a break, steadily for steady_ms of that time.
     dwell_*: from when on the zone was watched without a break, which is later than since_* after an absence.
@@ -53,6 +54,7 @@ class GazeMemory(msgspec.Struct, frozen=True):
     dwell_told: bool = False
     low_since_ms: float | None = None
     box: Box | None = None
+    unseen_since_ms: float | None = None
     candidate: Zone | None = None
     steady_ms: float = 0.0
     candidate_ms: float = 0.0
@@ -86,11 +88,17 @@ def step(
         # The zone stays as told until this face shows another one; how long it looks there is its own.
         memory = msgspec.structs.replace(
             memory, track=face.track, at_ms=at_ms, centre=None, candidate=None, low_since_ms=None, box=None,
-            dwell_ms=at_ms, dwell_frame=frame, dwell_told=False,
+            unseen_since_ms=None, dwell_ms=at_ms, dwell_frame=frame, dwell_told=False,
         )  # fmt: skip
     elif at_ms - memory.at_ms > _GAP_MS:
         memory = msgspec.structs.replace(
-            memory, at_ms=at_ms, candidate=None, low_since_ms=None, dwell_ms=at_ms, dwell_frame=frame
+            memory,
+            at_ms=at_ms,
+            candidate=None,
+            low_since_ms=None,
+            unseen_since_ms=None,
+            dwell_ms=at_ms,
+            dwell_frame=frame,
         )
     elapsed = max(0.0, at_ms - memory.at_ms) / MILLISECONDS
     low = openness is not None and openness < _STEADY_OPENNESS
@@ -107,7 +115,7 @@ def step(
     elif _head_away(settings, memory, face):
         now = "away"
     elif openness is None or not _shows_gaze(face):
-        return memory, []
+        return _unseen(memory, at_ms=at_ms, frame=frame, wall_ns=wall_ns), []
     elif low_since_ms is not None:
         if at_ms - low_since_ms < _HELD_LOW_MS:
             # Nothing can be said of this frame; a change that was on its way goes on when the eyes are back.
@@ -122,8 +130,20 @@ def step(
             # What little was learned was learned on the way.
             return msgspec.structs.replace(memory, centre=None), []
         now = _zone(settings, memory, face)
+    memory = msgspec.structs.replace(memory, unseen_since_ms=None)
     memory = _settle(memory, now, began, elapsed, settle, at_ms=at_ms, wall_ns=wall_ns)
     return _tell(settings, memory, at_ms) if tell else (memory, [])
+
+
+def _unseen(memory: GazeMemory, *, at_ms: float, frame: int, wall_ns: int) -> GazeMemory:
+    """The face shows no eyes, or their stage is switched off: what was known of its gaze does not last for ever."""
+    since_ms = at_ms if memory.unseen_since_ms is None else memory.unseen_since_ms
+    memory = msgspec.structs.replace(memory, unseen_since_ms=since_ms)
+    if memory.zone is None or at_ms - since_ms < _UNSEEN_MS:
+        return memory
+    return msgspec.structs.replace(
+        memory, zone=None, candidate=None, since_ms=at_ms, since_frame=frame, since_wall_ns=wall_ns
+    )
 
 
 def _sweeps(before: Box, now: Box, elapsed_seconds: float) -> bool:

@@ -211,7 +211,7 @@ def states(state: JudgementState) -> dict[str, State]:
         "gaze": GazeState(
             zone,
             gaze.image_side(zone),
-            iso_utc(since_wall_ns if zone is None else state.gaze.since_wall_ns),
+            iso_utc(state.gaze.since_wall_ns if someone and state.gaze.since_wall_ns else since_wall_ns),
             state.shown_yaw_degrees if someone else None,
             state.shown_pitch_degrees if someone else None,
         ),
@@ -220,8 +220,9 @@ def states(state: JudgementState) -> dict[str, State]:
 
 
 def _closed(state: JudgementState) -> bool | None:
-    """Are the eyes of whoever is there shut; None when nobody is."""
-    return state.gaze.zone == "eyes_closed" if state.presence.people else None
+    """Are the eyes of whoever is there shut; None when nobody is, or shows none."""
+    zone = state.gaze.zone
+    return None if zone is None or not state.presence.people else zone == "eyes_closed"
 
 
 def _closed_since(lids: blink.BlinkMemory) -> tuple[float, int] | None:

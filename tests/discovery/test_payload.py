@@ -202,3 +202,26 @@ def test_triggers_for_gestures_and_dwells() -> None:
     assert ("dwell", "left") in found
     trigger = components()["trigger_blink_double"]
     assert render(trigger["value_template"], SAMPLES["event/blink"][0]) == trigger["payload"]
+
+
+def test_a_switch_of_the_way_migrates_what_is_still_there_and_only_that() -> None:
+    device = Settings()
+    single = Settings.model_validate({"home_assistant": {"discovery": "components"}})
+    someone = payload.component_topic(device, "someone", "binary_sensor")
+    assert payload.moves(device, someone)
+    assert payload.moves(single, payload.device_topic(device))
+    assert not payload.moves(device, payload.device_topic(device)), "the same way moves nothing"
+    for gone in ("sensor/edged_front/someone", "binary_sensor/edged_back/someone", "binary_sensor/edged_front/x"):
+        assert not payload.moves(device, f"homeassistant/{gone}/config"), gone
+    off = Settings.model_validate({"home_assistant": {"enabled": False}})
+    assert not payload.moves(off, someone), "what is switched off is cleared, not moved"
+
+
+def test_what_is_gone_is_taken_away_and_what_changed_its_platform_is_too() -> None:
+    (body,) = payload.messages(OPEN).values()
+    found = json.loads(payload.with_removals(body, {"old": "sensor", "someone": "sensor"}))["components"]
+    assert found["old"] == {"platform": "sensor"}
+    assert found["someone"] == {"platform": "sensor"}
+    rest = components()
+    del rest["someone"], found["someone"], found["old"]
+    assert found == rest

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from edged.events import Blink
+from edged.events import Blink, Drowsy
 from edged.judgement import judge as judging
-from tests.judgement.scenarios import WALL_NS, Scene, judge
+from tests.judgement.scenarios import WALL_NS, Scene, face, judge
 
 
 def at_second(scene: Scene, second: float) -> dict[str, dict[str, Any]]:
@@ -59,6 +59,34 @@ def test_states_at_every_point(
     assert (eyes["closed"], eyes["drowsy"]) == (closed, False)
     for state, since in ((presence, presence_since), (gaze, zone_since), (eyes, eyes_since)):
         assert seconds_of(state["since"]) == pytest.approx(since, abs=0.05)
+
+
+def test_a_face_without_eyes_is_not_said_to_look_anywhere_for_ever() -> None:
+    # The iris stage switched off while the eyes were shut, and on again three seconds after they were forgotten.
+    unseen = face(left=None, right=None, seen=None, yaw=None, pitch=None)
+    scene = Scene(30).show(3.0).show(2.0, openness=0.02)
+    for _ in scene.frames(6.0):
+        scene.add(unseen)
+    scene.show(2.0)
+
+    before, after, back = at_second(scene, 7.0), at_second(scene, 9.0), at_second(scene, 12.0)
+    assert (before["gaze"]["zone"], before["eyes"]["closed"]) == ("eyes_closed", True)
+    assert (after["gaze"]["zone"], after["eyes"]["closed"], after["presence"]["someone"]) == (None, None, True)
+    assert seconds_of(after["gaze"]["since"]) == pytest.approx(8, abs=0.05)
+    assert seconds_of(after["eyes"]["since"]) == pytest.approx(8, abs=0.05)
+    assert (back["gaze"]["zone"], back["eyes"]["closed"]) == ("at_screen", False)
+    assert judge(scene).zones == ["at_screen", "eyes_closed", "at_screen"]
+
+
+def test_nobody_stays_drowsy_whose_eyes_are_not_seen() -> None:
+    unseen = face(left=None, right=None, seen=None, yaw=None, pitch=None)
+    scene = Scene(10).show(40.0).show(30.0, openness=0.02)
+    for _ in scene.frames(80.0):
+        scene.add(unseen)
+    assert at_second(scene, 69.0)["eyes"]["drowsy"] is True
+    assert at_second(scene, 75.0)["eyes"]["drowsy"] is True
+    assert at_second(scene, 149.0)["eyes"]["drowsy"] is False
+    assert [one.drowsy for one in judge(scene).of(Drowsy)] == [True, False]
 
 
 def test_before_the_first_observation_nothing_is_known() -> None:
