@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from edged import events
+from edged import events, jobs
 
 NAME_PATTERN = re.compile(r"[a-z0-9_-]{1,64}")
 
@@ -144,6 +144,27 @@ TOPICS: dict[str, Topic] = {
         "config/result", "out", 1, False, ConfigResult, "What came of `config/set` and `config/change`"
     ),
 }
+
+ACTUATOR_TOPICS: dict[str, Topic] = {
+    "availability": Topic(
+        "availability",
+        "out",
+        1,
+        True,
+        "text/plain",
+        "`online`, or `offline` (also the last will): is the actuator there",
+    ),
+    "health": Topic("health", "out", 1, True, jobs.ActuatorHealth, "Can it act, and if not, why; what it refused"),
+    "request": Topic(
+        "request", "in", 1, False, jobs.ActuatorRequest, "Do something once, signed", retained_input_refused=True
+    ),
+    "job": Topic("job/{id}", "out", 1, False, jobs.JobState, "How a job stands; `unknown` for a request without an id"),
+}
+
+
+def actuator_topic(prefix: str, actuator: str, key: str, **levels: str) -> str:
+    """The full topic of a row of the actuators' table, e.g. `actuator_topic("edged", "typing", "job", id="…")`."""
+    return f"{prefix}/actuator/{actuator}/" + ACTUATOR_TOPICS[key].name.format(**levels)
 
 
 def camera_topic(prefix: str, camera: str, key: str, **levels: str) -> str:

@@ -41,6 +41,7 @@ class Wish:
 
     options: plain data, as the action's `options` type reads it, with the defaults filled in.
     attempt: 1 for the first; a durable job that failed with `retry` is tried again with the next number.
+    interrupted: the attempt before was cut off when the actuator died, and may have been done in part or in full.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Wish:
     issued_at: float
     expires_at: float
     attempt: int = 1
+    interrupted: bool = False
 
 
 class NoOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,6 +65,8 @@ class ActionSpec:
     confirm, countdown_seconds, timeout_seconds are defaults the owner may change in `[policy.ACTION]`.
     durable: a job outlives restart and power cut and is retried until it succeeds or expires (an alert to a human);
     else it dies with its moment (typing). A durable job may not carry sensitive text, for it is kept on disk.
+    resumes: of a durable action: when the actuator dies in the middle, `perform` is called again with
+    `wish.interrupted` set, and sees to it itself that nothing is done twice. Without it such a job has failed.
     options: a msgspec struct or pydantic model that reads the request's `options`; it should forbid unknown fields.
     enabled: false for what the owner must turn on in `[policy.ACTION]` first.
     """
@@ -76,6 +80,7 @@ class ActionSpec:
     needs_text: bool = False
     options: type[Any] = field(default=NoOptions)
     enabled: bool = True
+    resumes: bool = False
 
 
 class Performer(Protocol):

@@ -2,7 +2,8 @@
 
 ::
 
-    bus.Bus            one camera's branch of the topic table, on a thread of its own
+    bus.Bus            one camera's branch of the topic table   actuator_bus.ActuatorBus   one actuator's
+    speaker            what the two have in common, on a thread of its own
     ├── delivery       what goes out next: replies, latest values, events from the outbox (no network)
     ├── outbox         events wait here until the broker has acknowledged them
     ├── commands       what came in: a request, a refusal or a repetition (no network)

@@ -1,0 +1,452 @@
+"""The queue of one actuator: which job is whose turn, and what becomes of it.
+
+No threads and no clock: every method takes the present moment and returns what is to be done about the world, in order.
+It writes the ledger, so that whatever happens to this process, no job is done twice and each has one end.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from edged.actuators.durable import Ledger
+from edged.actuators.effects import Begin, Effect, Halt, Now, Outcome, Release, Stuck, Tell
+from edged.actuators.job import Job, Order, rejected
+from edged.actuators.latch import Latch
+from edged.actuators.options import read_options
+from edged.actuators.performer import ActionSpec, Confirm, Wish
+from edged.actuators.settings import ActuatorSettings, PolicySettings
+from edged.errors import RequestRefused, SignatureRefused, StoreError
+from edged.jobs import JobState, State
+
+# How long a performer may take to stop once it is told to.
+GRACE_SECONDS = 5.0
+CONTROLS = ("cancel", "confirm", "stop", "reset")
+
+
+@dataclass
+class _Run:
+    """The attempt that is under way. end: what it becomes when the worker stops because we told it to."""
+
+    job_id: str
+    timeout_steady: float
+    end: Literal["cancelled", "failed"] = "cancelled"
+    halt_reason: str = ""
+    halted_steady: float | None = None
+
+
+class _ControlOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of `cancel` and `confirm`: the job's id. Of `cancel` and `stop`: why, one sentence."""
+
+    job: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    reason: Annotated[str, msgspec.Meta(max_length=200)] = ""
+
+
+class Engine:
+    """One actuator's jobs."""
+
+    def __init__(
+        self,
+        settings: ActuatorSettings,
+        actions: Mapping[str, ActionSpec],
+        check: Callable[[Wish], None],
+        ledger: Ledger,
+        chance: random.Random | None = None,
+    ) -> None:
+        """check: raises RequestRefused for what cannot be done. chance: jitter of repeated attempts."""
+        self._settings = settings
+        self._actions = actions
+        self._check = check
+        self._ledger = ledger
+        self._chance = chance or random.Random()
+        self._jobs: dict[str, Job] = {}
+        self._turn: str | None = None
+        self._run: _Run | None = None
+        self._stuck = False
+        self.latch = Latch(ledger)
+        self.ends: Counter[str] = Counter()
+        self.last_error = ""
+
+    # -- looking on ---------------------------------------------------------------------------------------------
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that have not come to their end."""
+        return len(self._jobs)
+
+    @property
+    def current(self) -> str | None:
+        """The job whose turn it is."""
+        return self._run.job_id if self._run is not None else self._turn
+
+    @property
+    def running(self) -> bool:
+        """The worker is at it."""
+        return self._run is not None
+
+    def known(self, job_id: str) -> JobState | None:
+        """What was last told of an id; None: never seen. Raises StoreError."""
+        return self._ledger.told(job_id)
+
+    def next_seconds(self, now: Now) -> float | None:
+        """How long from now until `tick` has something to do; None: not before something happens."""
+        moments = [job.order.expires_at - now.unix for job in self._jobs.values() if not self._is_running(job)]
+        if self._run is not None:
+            halted = self._run.halted_steady
+            moments.append((self._run.timeout_steady if halted is None else halted + GRACE_SECONDS) - now.steady)
+        elif self._turn is not None:
+            job = self._jobs[self._turn]
+            if job.countdown_ends_steady is not None:
+                left = job.countdown_ends_steady - now.steady
+                moments.append(left - max(0.0, (job.remaining_seconds or 0.0) - 1.0))
+            elif job.confirm_by_steady is not None:
+                moments.append(job.confirm_by_steady - now.steady)
+        else:
+            moments += [job.due_steady - now.steady for job in self._jobs.values()]
+        return max(0.0, min(moments)) if moments else None
+
+    # -- wishes -------------------------------------------------------------------------------------------------
+
+    def recover(self, now: Now) -> list[Effect]:
+        """At the start: durable jobs are taken up again, all others that had no end get one. Raises StoreError."""
+        effects: list[Effect] = [Tell(state) for state in self._ledger.unsent()]
+        for left in self._ledger.unfinished():
+            spec = self._actions.get(left.told.action)
+            if self.latch.closed:
+                effects += self._end_unfinished(left.told, "cancelled", f"emergency stop: {self.latch.words}", now)
+                continue
+            began = left.told.state == "running"
+            if left.order is None or spec is None or (began and not spec.resumes):
+                cut = "in the middle: it may have been done in part" if began else "before it began: nothing was done"
+                effects += self._end_unfinished(left.told, "failed", f"the actuator was ended {cut}", now)
+                continue
+            job = Job(
+                left.order, spec, self._confirm(left.order, spec), attempt=left.attempt + began, interrupted=began
+            )
+            job = replace(job, confirmed=began, state="accepted")
+            self._jobs[job.id] = job
+            effects += self._move(job, "accepted", "taken up again after a restart", now)
+        return effects
+
+    def submit(self, order: Order, now: Now) -> list[Effect]:
+        """A wish that may be trusted. Repeated, it gets the answer it had. Raises SignatureRefused for a nonce that was used before, and
+        StoreError when it cannot be noted; nothing is done then.
+        """
+        before = self._ledger.told(order.id)
+        if before is not None:
+            return [Tell(before)]
+        if self._ledger.nonce_used(order.nonce):
+            raise SignatureRefused("replayed", "replayed: the nonce was used before, with another id")
+        if order.action in CONTROLS:
+            return self._control(order, now)
+        spec = self._actions.get(order.action)
+        try:
+            if spec is None:
+                known = ", ".join([*self._actions, *CONTROLS])
+                raise RequestRefused(f"there is no action {order.action[:64]!r} here (there are {known})")
+            order = replace(order, options=read_options(spec, order.options))
+            job = Job(order, spec, self._confirm(order, spec), reason="accepted", changed_at=now.unix)
+            self._may(job, now)
+            self._check(job.wish())
+        except RequestRefused as error:
+            reason = self._clean(order, str(error))
+            told = rejected(self._settings.actuator, order.id, order.action, reason, now.unix, order.source)
+            self._ledger.note(order, told)
+            self.ends["rejected"] += 1
+            return [Tell(told)]
+        ahead = len(self._jobs)
+        job = replace(job, reason="accepted" if not ahead else f"accepted; {ahead} before it")
+        told = job.told(self._settings.actuator)
+        self._ledger.add(job, told, durable=spec.durable)
+        if spec.durable:
+            self._ledger.sync()
+        self._jobs[job.id] = job
+        return [Tell(told), *self.tick(now)]
+
+    def _control(self, order: Order, now: Now) -> list[Effect]:
+        """`cancel`, `confirm`, `stop` and `reset` pass the queue by; they are noted, or one could be replayed."""
+        try:
+            wanted = msgspec.convert(dict(order.options), _ControlOptions)
+            if order.text is not None:
+                raise RequestRefused(f"{order.action} takes no text")
+            effects, done = self._controlled(order.action, wanted, now)
+            told = rejected(self._settings.actuator, order.id, order.action, done, now.unix, order.source)
+            told = msgspec.structs.replace(told, state="succeeded")
+        except (RequestRefused, msgspec.ValidationError) as error:
+            effects = []
+            told = rejected(self._settings.actuator, order.id, order.action, str(error), now.unix, order.source)
+        try:
+            self._ledger.note(order, told)
+        except StoreError:
+            if order.action != "stop":  # which must work on a broken disk as well
+                raise
+        self.ends[told.state] += 1
+        return [*effects, Tell(told)]
+
+    def _controlled(self, action: str, wanted: _ControlOptions, now: Now) -> tuple[list[Effect], str]:
+        if action == "stop":
+            return self.stop(wanted.reason or "asked for", now), "stopped, until reset"
+        if action == "reset":
+            return self.reset(now), "the emergency stop is over"
+        if action == "confirm":
+            return self.confirm(wanted.job or "", now), f"job {wanted.job} is confirmed"
+        job_id = wanted.job or self.current or ""
+        return self.cancel(job_id, wanted.reason or "cancelled by request", now), f"job {job_id} is cancelled"
+
+    def cancel(self, job_id: str | None, reason: str, now: Now) -> list[Effect]:
+        """Cancel a job, None: the one whose turn it is. Raises RequestRefused when there is none."""
+        job = self._jobs.get(job_id or self.current or "")
+        if job is None:
+            which = f"no job {job_id!r} waits or runs" if job_id else "no job waits or runs"
+            raise RequestRefused(f"{which}: nothing to cancel")
+        if self._run is not None and self._run.job_id == job.id:
+            return self._halt("cancelled", reason, now)
+        return [*self._move(job, "cancelled", reason, now), *self.tick(now)]
+
+    def confirm(self, job_id: str, now: Now) -> list[Effect]:
+        """Somebody confirms a job. Raises RequestRefused when it does not wait for that."""
+        job = self._jobs.get(job_id)
+        if job is None or self._is_running(job):
+            raise RequestRefused(f"no job {job_id!r} waits for a confirmation")
+        if job.confirm != "confirm":
+            raise RequestRefused(f"job {job_id!r} needs no confirmation")
+        self._jobs[job_id] = replace(job, confirmed=True)
+        return self.tick(now)
+
+    def stop(self, reason: str, now: Now) -> list[Effect]:
+        """The emergency stop: everything ends at once, and nothing begins until `reset`. It outlives this process."""
+        effects: list[Effect] = [Release()]
+        self.latch.close(reason, now.unix)
+        for job in list(self._jobs.values()):
+            if self._is_running(job):
+                effects += self._halt("cancelled", f"emergency stop: {reason}", now)
+            else:
+                effects += self._move(job, "cancelled", f"emergency stop: {reason}", now)
+        return effects
+
+    def reset(self, now: Now) -> list[Effect]:
+        """The emergency stop is over. Raises RequestRefused when it was not on."""
+        if not self.latch.closed:
+            raise RequestRefused("the emergency stop is not on")
+        self.latch.open()
+        return self.tick(now)
+
+    # -- time passes --------------------------------------------------------------------------------------------
+
+    def tick(self, now: Now) -> list[Effect]:
+        """Whatever is due."""
+        effects: list[Effect] = []
+        for job in list(self._jobs.values()):
+            if now.unix >= job.order.expires_at and not self._is_running(job):
+                effects += self._move(job, "expired", _expiry_words(job), now)
+        if self._run is not None:
+            return effects + self._watch(self._run, now)
+        while not self.running and (turn := self._whose_turn(now)) is not None:
+            effects += self._advance(turn, now)
+            if turn.id in self._jobs and not self.running:
+                break  # it counts down, or waits for a confirmation
+        return effects
+
+    def finished(self, job_id: str, outcome: Outcome, now: Now) -> list[Effect]:
+        """The worker is back."""
+        run, self._run = self._run, None
+        self._turn = None
+        job = self._jobs[job_id]
+        assert run is not None
+        assert run.job_id == job_id
+        reason = self._clean(job.order, outcome.reason)
+        halted = run.halted_steady is not None
+        if outcome.result == "cancelled" and halted:
+            effects = self._move(job, run.end, f"{run.halt_reason}; {reason}", now)
+        elif outcome.result == "cancelled":
+            effects = self._move(job, "failed", reason, now)
+        elif outcome.result == "failed" and outcome.retry and job.spec.durable and not halted:
+            effects = self._again(job, outcome, reason, now)
+        else:
+            effects = self._move(job, outcome.result, reason, now)
+        return effects + self.tick(now)
+
+    def quit(self, reason: str, now: Now) -> list[Effect]:
+        """The actuator ends in good order: what is not durable gets its end, what runs is told to stop."""
+        effects: list[Effect] = []
+        for job in list(self._jobs.values()):
+            if self._is_running(job):
+                effects += self._halt("cancelled", reason, now)
+            elif not job.spec.durable:
+                effects += self._move(job, "cancelled", reason, now)
+        self._turn = None
+        return effects
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _may(self, job: Job, now: Now) -> None:
+        order, spec = job.order, job.spec
+        policy = self._policy(order.action)
+        if not (spec.enabled if policy.enabled is None else policy.enabled):
+            raise RequestRefused(f"{order.action} is off (policy.{order.action}.enabled = true turns it on)")
+        if self.latch.closed:
+            raise RequestRefused(f"the emergency stop is on ({self.latch.words}); reset it first")
+        if spec.needs_text and order.text is None:
+            raise RequestRefused(f"{order.action} needs a text")
+        if order.text is not None and len(order.text) > self._settings.text_characters:
+            raise RequestRefused(
+                f"the text has {len(order.text)} characters; at most {self._settings.text_characters} are taken"
+            )
+        if order.text is not None and order.text.sensitive and spec.durable:
+            raise RequestRefused(f"{order.action} is kept on disk until it is done: it takes no sensitive text")
+        if policy.limit is not None:
+            count, first = self._ledger.count(order.action, now.unix - policy.limit_seconds)
+            if count >= policy.limit:
+                wait = max(0.0, first + policy.limit_seconds - now.unix)
+                raise RequestRefused(
+                    f"rate limit: {policy.limit} jobs in {policy.limit_seconds:g} s (policy.{order.action}.limit); "
+                    f"again in {wait:.0f} s"
+                )
+        if len(self._jobs) >= self._settings.queue_length:
+            raise RequestRefused(f"busy: {len(self._jobs)} jobs wait (queue_length)")
+
+    def _policy(self, action: str) -> PolicySettings:
+        return self._settings.policy.get(action) or PolicySettings()
+
+    def _confirm(self, order: Order, spec: ActionSpec) -> Confirm:
+        if order.text is not None and order.text.sensitive:
+            return "confirm"
+        return self._policy(order.action).confirm or spec.confirm
+
+    def _is_running(self, job: Job) -> bool:
+        return self._run is not None and self._run.job_id == job.id
+
+    def _whose_turn(self, now: Now) -> Job | None:
+        if self.latch.closed or self._stuck:
+            return None
+        if self._turn is not None and self._turn in self._jobs:
+            return self._jobs[self._turn]
+        for job in self._jobs.values():
+            if now.steady >= job.due_steady:
+                self._turn = job.id
+                return job
+        return None
+
+    def _advance(self, job: Job, now: Now) -> list[Effect]:
+        policy = self._policy(job.order.action)
+        if job.confirmed or job.confirm == "none":
+            return self._begin(job, policy, now)
+        if job.confirm == "confirm":
+            if job.confirm_by_steady is None:
+                # Never longer than the request is good for.
+                left = min(policy.confirm_seconds, job.order.expires_at - now.unix)
+                job = replace(job, confirm_by_steady=now.steady + left)
+                reason = f"waits for a confirmation (edged act {self._settings.actuator} confirm {job.id})"
+                return self._move(job, "accepted", reason, now, remaining_seconds=round(left, 1))
+            if now.steady >= job.confirm_by_steady:
+                return self._move(job, "expired", f"nobody confirmed it within {policy.confirm_seconds:g} s", now)
+            return []
+        if job.countdown_ends_steady is None:
+            seconds = job.spec.countdown_seconds if policy.countdown_seconds is None else policy.countdown_seconds
+            job = replace(job, countdown_ends_steady=now.steady + seconds)
+        assert job.countdown_ends_steady is not None
+        left = job.countdown_ends_steady - now.steady
+        if left <= 0:
+            return self._begin(job, policy, now)
+        if job.remaining_seconds is None or left <= job.remaining_seconds - 1.0:
+            shown = float(-int(-left // 1))
+            return self._move(job, "countdown", f"begins in {shown:g} s", now, remaining_seconds=shown)
+        return []
+
+    def _begin(self, job: Job, policy: PolicySettings, now: Now) -> list[Effect]:
+        timeout = job.spec.timeout_seconds if policy.timeout_seconds is None else policy.timeout_seconds
+        words = "" if job.attempt == 1 else f", attempt {job.attempt}"
+        effects = self._move(job, "running", f"begun{words}", now, sync=True)
+        if job.id not in self._jobs:
+            return effects
+        if self._settings.dry_run:
+            self._turn = None
+            done = f"dry run: {job.order.action} was not done"
+            return effects + self._move(self._jobs[job.id], "succeeded", done, now)
+        self._run = _Run(job.id, now.steady + timeout)
+        return [*effects, Begin(self._jobs[job.id].wish())]
+
+    def _watch(self, run: _Run, now: Now) -> list[Effect]:
+        if run.halted_steady is not None:
+            return self._give_up(run, now) if now.steady >= run.halted_steady + GRACE_SECONDS else []
+        if now.steady < run.timeout_steady:
+            return []
+        return self._halt("failed", "it took longer than its timeout", now)
+
+    def _halt(self, end: Literal["cancelled", "failed"], reason: str, now: Now) -> list[Effect]:
+        run = self._run
+        if run is None or run.halted_steady is not None:
+            return []
+        run.end, run.halt_reason, run.halted_steady = end, reason, now.steady
+        return [Halt(run.job_id)]
+
+    def _give_up(self, run: _Run, now: Now) -> list[Effect]:
+        self._run = None
+        self._stuck = True
+        words = f"{run.halt_reason}; it did not stop within {GRACE_SECONDS:g} s, and the actuator begins anew"
+        return [Release(), *self._move(self._jobs[run.job_id], "failed", words, now), Stuck(run.job_id)]
+
+    def _again(self, job: Job, outcome: Outcome, reason: str, now: Now) -> list[Effect]:
+        retry = self._settings.retry
+        ceiling = min(retry.longest_seconds, retry.first_seconds * 2.0 ** min(job.attempt - 1, 32))
+        pause = max(ceiling * self._chance.uniform(0.5, 1.0), outcome.retry_after_seconds or 0.0)
+        if now.unix + pause >= job.order.expires_at:
+            return self._move(job, "failed", f"{reason}; it expires before the next attempt", now)
+        words = f"{reason}; attempt {job.attempt + 1} in {pause:.0f} s"
+        return self._move(
+            job, "accepted", words, now,
+            attempt=job.attempt + 1, due_steady=now.steady + pause, confirmed=True, interrupted=False,
+        )  # fmt: skip
+
+    def _move(
+        self, job: Job, state: State, reason: str, now: Now, *, sync: bool = False, **changes: Any
+    ) -> list[Effect]:
+        """Note it, then tell it. A job that cannot be noted is not begun."""
+        after = job.become(state, reason, now.unix, **changes)
+        told = after.told(self._settings.actuator)
+        try:
+            self._ledger.change(after, told)
+            if sync or (after.final and after.spec.durable):
+                self._ledger.sync()
+        except StoreError as error:
+            self.last_error = str(error)
+            if not after.final:
+                after = replace(after, state="failed", reason=f"not begun, for it cannot be noted: {error}")
+                told = after.told(self._settings.actuator)
+        if after.final:
+            self._jobs.pop(job.id, None)
+            if self._turn == job.id:
+                self._turn = None
+            self.ends[after.state] += 1
+            if after.state == "failed":
+                self.last_error = f"{after.order.action}: {after.reason}"
+        else:
+            self._jobs[job.id] = after
+        return [Tell(told)]
+
+    def _end_unfinished(self, told: JobState, state: State, reason: str, now: Now) -> list[Effect]:
+        ended = rejected(self._settings.actuator, told.id, told.action, reason, now.unix)
+        ended = msgspec.structs.replace(ended, state=state, source=told.source, text=told.text, attempt=told.attempt)
+        self._ledger.end_unfinished(ended)
+        self.ends[state] += 1
+        return [Tell(ended)]
+
+    @staticmethod
+    def _clean(order: Order, sentence: str) -> str:
+        """Sensitive text is never repeated, whatever a performer says."""
+        text = order.text
+        if text is not None and text.sensitive and text.value and text.value in sentence:
+            return sentence.replace(text.value, repr(text))
+        return sentence
+
+
+def _expiry_words(job: Job) -> str:
+    waited = {"countdown": "during its countdown"}.get(job.state, "before its turn came")
+    return (
+        f"expires_at passed {waited}: nothing was done" if job.attempt == 1 else "expired; the last attempt had failed"
+    )
