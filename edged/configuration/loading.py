@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any, Generic, TypeVar, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -28,6 +28,8 @@ from edged.settings import Settings
 from edged.toml_file import read_toml
 
 PREFIX = "EDGED_"
+# Variables of actuators begin with it: an actuator must not take the camera's for its own.
+ACTUATOR_PREFIX = "EDGED_ACTUATOR_"
 LEVEL = "__"
 COMMAND_LINE = "command line"
 # Variables that begin like settings and are none: they serve commands and tests.
@@ -40,11 +42,14 @@ OTHER_VARIABLES = {
 }
 
 
+Model = TypeVar("Model", bound=BaseModel)
+
+
 @dataclass(frozen=True)
-class Loaded:
+class Loaded(Generic[Model]):
     """Settings and, for each dotted path that is not at its default by omission, where the value came from."""
 
-    settings: Settings
+    settings: Model
     origins: Mapping[str, Origin]
 
 
@@ -65,39 +70,50 @@ def load_with_origins(
     path: Path | None = None,
     overrides: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
-) -> Loaded:
+) -> Loaded[Settings]:
     """As `load`, and where each value came from."""
+    return load_model(Settings, path, overrides, environment)
+
+
+def load_model(
+    root: type[Model],
+    path: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+    prefix: str = PREFIX,
+) -> Loaded[Model]:
+    """As `load_with_origins`, for any tree of settings; prefix is that of its variables."""
     variables = dict(os.environ if environment is None else environment)
     problems: list[SettingProblem] = []
     values: dict[str, Any] = {}
     origins: dict[str, Origin] = {}
     if path is not None:
-        from_file = _resolved(read_toml(path), path.absolute().parent)
-        _lay(values, from_file, Origin("file", str(path)), origins)
-    from_environment, names = _from_environment(variables, problems)
-    _lay(values, from_environment, Origin("environment", ""), origins)
+        from_file = _resolved(root, read_toml(path), path.absolute().parent)
+        _lay(root, values, from_file, Origin("file", str(path)), origins)
+    from_environment, names = _from_environment(root, prefix, variables, problems)
+    _lay(root, values, from_environment, Origin("environment", ""), origins)
     for dotted, name in names.items():
         # A variable may hold a whole section as JSON, or one entry of a table.
         for known in [key for key in origins if f"{key}.".startswith(f"{dotted}.") or dotted.startswith(f"{key}.")]:
             if origins[known].kind == "environment":
                 origins[known] = Origin("environment", name)
-    _lay(values, _read_texts(_nested(overrides or {})), Origin(COMMAND_LINE, COMMAND_LINE), origins)
-    settings = _validated(values, origins, problems)
+    _lay(root, values, _read_texts(root, _nested(overrides or {})), Origin(COMMAND_LINE, COMMAND_LINE), origins)
+    settings = _validated(root, values, origins, problems)
     if problems or settings is None:
         raise SettingsError(problems, str(path) if path is not None else "settings")
     return Loaded(settings, origins)
 
 
 def _validated(
-    values: dict[str, Any], origins: Mapping[str, Origin], problems: list[SettingProblem]
-) -> Settings | None:
+    root: type[Model], values: dict[str, Any], origins: Mapping[str, Origin], problems: list[SettingProblem]
+) -> Model | None:
     """The settings, or None and all that is wrong added to problems.
 
     pydantic does not look at how the settings of a section go together while one key of it is unknown, so what
     is left without the unknown keys is looked at once more.
     """
     try:
-        return Settings.model_validate(values)
+        return root.model_validate(values)
     except ValidationError as error:
         complaints = error.errors(include_url=False)
     unknown = [details for details in complaints if details["type"] == "extra_forbidden"]
@@ -107,31 +123,36 @@ def _validated(
             *sections, name = details["loc"]
             value_in(rest, [str(section) for section in sections]).pop(name)
         try:
-            Settings.model_validate(rest)
+            root.model_validate(rest)
         except ValidationError as error:
             known = {(details["type"], details["loc"]) for details in complaints}
             again = error.errors(include_url=False)
             complaints += [details for details in again if (details["type"], details["loc"]) not in known]
-    problems += [problem_of(details, values, origins) for details in complaints]
+    problems += [problem_of(details, values, origins, root) for details in complaints]
     return None
 
 
-def variable_of(path: str) -> str:
+def variable_of(path: str, prefix: str = PREFIX) -> str:
     """The environment variable of a dotted path."""
-    return PREFIX + path.upper().replace(".", LEVEL)
+    return prefix + path.upper().replace(".", LEVEL)
 
 
 # --- the layers ---------------------------------------------------------------------------------------------------
 
 
 def _lay(
-    below: dict[str, Any], above: Mapping[str, Any], origin: Origin, origins: dict[str, Origin], at: str = ""
+    root: type[BaseModel],
+    below: dict[str, Any],
+    above: Mapping[str, Any],
+    origin: Origin,
+    origins: dict[str, Origin],
+    at: str = "",
 ) -> None:
     """Merge `above` over `below`, in place, remembering where each leaf came from."""
     for name, value in above.items():
         path = f"{at}{name}"
-        if isinstance(value, Mapping) and isinstance(below.get(name, {}), dict) and is_section(path):
-            _lay(below.setdefault(name, {}), value, origin, origins, path + ".")
+        if isinstance(value, Mapping) and isinstance(below.get(name, {}), dict) and is_section(path, root):
+            _lay(root, below.setdefault(name, {}), value, origin, origins, path + ".")
         else:
             below[name] = value
             origins[path] = origin
@@ -152,15 +173,15 @@ def _nested(overrides: Mapping[str, Any]) -> dict[str, Any]:
     return nested
 
 
-def _read_texts(values: Mapping[str, Any], at: tuple[str, ...] = ()) -> dict[str, Any]:
+def _read_texts(root: type[BaseModel], values: Mapping[str, Any], at: tuple[str, ...] = ()) -> dict[str, Any]:
     """Texts of variables and of the command line read as JSON where a setting is no text itself."""
     read = dict(values)
     for name, value in values.items():
-        field = field_at((*at, name))
+        field = field_at((*at, name), root)
         if field is None:
             continue
         if isinstance(value, Mapping) and section_of(field) is not None:
-            read[name] = _read_texts(value, (*at, name))
+            read[name] = _read_texts(root, value, (*at, name))
         elif isinstance(value, str) and _is_no_text(field):
             read[name] = _json_or_text(value)
     return read
@@ -179,7 +200,7 @@ def _json_or_text(text: str) -> Any:
         return text  # validation will say what is wrong with it
 
 
-def _resolved(values: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _resolved(root: type[BaseModel], values: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Relative paths of a file made relative to the file, so that it means the same wherever edged is started."""
 
     def resolve(model: type[BaseModel], table: dict[str, Any]) -> dict[str, Any]:
@@ -197,7 +218,7 @@ def _resolved(values: dict[str, Any], folder: Path) -> dict[str, Any]:
                 resolved[name] = _resolved_source(value, folder)
         return resolved
 
-    return resolve(Settings, values)
+    return resolve(root, values)
 
 
 def _resolved_source(source: str, folder: Path) -> str:
@@ -216,18 +237,15 @@ def _resolved_source(source: str, folder: Path) -> str:
 # --- the environment ----------------------------------------------------------------------------------------------
 
 
-class _Declared(Settings, BaseSettings):
-    """The settings as pydantic-settings wants them."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="forbid")
-
-
 class _Environment(EnvSettingsSource):
     """Variables of any mapping, not only of this process; what is no JSON is left for validation to refuse."""
 
-    def __init__(self, variables: Mapping[str, str]) -> None:
+    def __init__(self, root: type[BaseModel], prefix: str, variables: Mapping[str, str]) -> None:
         self._variables = {name.lower(): value for name, value in variables.items()}
-        super().__init__(_Declared, case_sensitive=False, env_prefix=PREFIX, env_nested_delimiter=LEVEL)
+        # The settings as pydantic-settings wants them.
+        config = SettingsConfigDict(frozen=True, extra="forbid")
+        declared = type("_Declared", (root, BaseSettings), {"model_config": config, "__module__": __name__})
+        super().__init__(declared, case_sensitive=False, env_prefix=prefix, env_nested_delimiter=LEVEL)
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
         return self._variables
@@ -237,26 +255,28 @@ class _Environment(EnvSettingsSource):
 
 
 def _from_environment(
-    variables: Mapping[str, str], problems: list[SettingProblem]
+    root: type[BaseModel], prefix: str, variables: Mapping[str, str], problems: list[SettingProblem]
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Values of the `EDGED_*` variables, and the variable of each dotted path. Unknown ones become problems."""
+    """Values of the variables with this prefix, and the variable of each dotted path. Unknown ones become problems."""
     mine: dict[str, str] = {}
     names: dict[str, str] = {}
     for name, value in variables.items():
-        if not name.upper().startswith(PREFIX) or name.upper() in OTHER_VARIABLES:
+        if not name.upper().startswith(prefix) or name.upper() in OTHER_VARIABLES:
             continue
-        path = name.upper().removeprefix(PREFIX).lower().split(LEVEL)
-        if _names_setting(path):
+        if prefix == PREFIX and name.upper().startswith(ACTUATOR_PREFIX):
+            continue
+        path = name.upper().removeprefix(prefix).lower().split(LEVEL)
+        if _names_setting(root, path):
             mine[name] = value
             names[".".join(path)] = name
         else:
-            candidates = [variable_of(leaf.path) for leaf in leaves()] + list(OTHER_VARIABLES)
+            candidates = [variable_of(leaf.path, prefix) for leaf in leaves(root)] + list(OTHER_VARIABLES)
             near = difflib.get_close_matches(name.upper(), candidates, n=1, cutoff=0.75)
             cure = f"did you mean {near[0]}?" if near else "unset it, or see edged config schema"
             problems.append(SettingProblem(name, None, "is not a setting's variable", cure))
-    values = _read_texts(_Environment(mine)())
-    # EDGED_MODELS_DIR is the short name of a setting; the long one wins.
-    if (directory := variables.get("EDGED_MODELS_DIR")) and "models.directory" not in names:
+    values = _read_texts(root, _Environment(root, prefix, mine)())
+    # EDGED_MODELS_DIR is the short name of a camera's setting; the long one wins.
+    if "models" in root.model_fields and (directory := variables.get("EDGED_MODELS_DIR")) and "models.directory" not in names:
         values.setdefault("models", {})
         if isinstance(values["models"], dict):
             values["models"].setdefault("directory", directory)
@@ -264,9 +284,9 @@ def _from_environment(
     return values, names
 
 
-def _names_setting(path: Sequence[str]) -> bool:
+def _names_setting(root: type[BaseModel], path: Sequence[str]) -> bool:
     for length in range(1, len(path) + 1):
-        field = field_at(path[:length])
+        field = field_at(path[:length], root)
         if field is None:
             return False
         if section_of(field) is None:

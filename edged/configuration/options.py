@@ -38,7 +38,7 @@ def section_of(field: FieldInfo) -> type[BaseModel] | None:
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
-def value_at(settings: Settings, path: str) -> Any:
+def value_at(settings: BaseModel, path: str) -> Any:
     """The value at a dotted path."""
     value: Any = settings
     for name in path.split("."):
@@ -59,9 +59,9 @@ def shown(value: Any) -> Any:
     return value
 
 
-def field_at(path: Sequence[str]) -> FieldInfo | None:
+def field_at(path: Sequence[str], root: type[BaseModel] = Settings) -> FieldInfo | None:
     """The declaration at a path, or None where there is no such setting."""
-    model: type[BaseModel] | None = Settings
+    model: type[BaseModel] | None = root
     field: FieldInfo | None = None
     for name in path:
         if model is None or name not in model.model_fields:
@@ -71,9 +71,9 @@ def field_at(path: Sequence[str]) -> FieldInfo | None:
     return field
 
 
-def is_section(path: str) -> bool:
+def is_section(path: str, root: type[BaseModel] = Settings) -> bool:
     """The dotted path leads to a section, not to a setting."""
-    field = field_at(path.split("."))
+    field = field_at(path.split("."), root)
     return field is not None and section_of(field) is not None
 
 

@@ -6,11 +6,12 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from edged.configuration.options import field_at, kinds_of, leaves, section_of, shown
 from edged.configuration.words import plain_reason
 from edged.errors import SettingProblem
+from edged.settings import Settings
 
 
 class Origin(NamedTuple):
@@ -20,16 +21,18 @@ class Origin(NamedTuple):
     name: str
 
 
-def problem_of(details: Any, values: Mapping[str, Any], origins: Mapping[str, Origin]) -> SettingProblem:
+def problem_of(
+    details: Any, values: Mapping[str, Any], origins: Mapping[str, Origin], root: type[BaseModel] = Settings
+) -> SettingProblem:
     """One of pydantic's complaints in our words."""
     location = tuple(details["loc"])
     names = [str(part) for part in location]
     # Branches of a union and positions in a list follow the setting's own path.
-    known = next((names[:length] for length in range(len(names), 0, -1) if field_at(names[:length])), [])
+    known = next((names[:length] for length in range(len(names), 0, -1) if field_at(names[:length], root)), [])
     if details["type"] == "extra_forbidden":
-        return unknown_setting(names, origins)
+        return unknown_setting(names, origins, root)
     path = ".".join(known or names) or "settings"
-    field = field_at(known)
+    field = field_at(known, root)
     value = value_in(values, known)
     reason, cure = plain_reason(details, field)
     position = [part for part in location[len(known) :] if isinstance(part, int)]
@@ -59,12 +62,14 @@ def value_in(values: Mapping[str, Any], path: Sequence[str]) -> Any:
     return value
 
 
-def unknown_setting(names: list[str], origins: Mapping[str, Origin]) -> SettingProblem:
+def unknown_setting(
+    names: list[str], origins: Mapping[str, Origin], root: type[BaseModel] = Settings
+) -> SettingProblem:
     """A key that is no setting: what might have been meant, here or in another section."""
     path = ".".join(names)
-    sections = {leaf.path.rsplit(".", 1)[0] for leaf in leaves() if "." in leaf.path}
+    sections = {leaf.path.rsplit(".", 1)[0] for leaf in leaves(root) if "." in leaf.path}
     sections |= {section.rsplit(".", 1)[0] for section in sections}
-    siblings = [leaf.path for leaf in leaves()] + sorted(sections)
+    siblings = [leaf.path for leaf in leaves(root)] + sorted(sections)
     parent = path.rpartition(".")[0]
     here = [candidate for candidate in siblings if candidate.rpartition(".")[0] == parent]
     last = {candidate.rpartition(".")[2]: candidate for candidate in here}

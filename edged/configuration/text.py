@@ -48,7 +48,7 @@ class Row(NamedTuple):
     origin: str
 
 
-def effective(loaded: Loaded) -> list[Row]:
+def effective(loaded: Loaded[Settings]) -> list[Row]:
     """Every setting as it counts now, and where its value came from."""
     default = Origin("default", "default")
     return [
