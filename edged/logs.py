@@ -44,11 +44,12 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """Lines for machines: at, level, camera, process, logger, message, exception."""
+    """Lines for machines: at, level, camera (or actuator), process, logger, message, exception."""
 
-    def __init__(self, camera: str, process: str) -> None:
+    def __init__(self, name: str, process: str, role: str = "camera") -> None:
         super().__init__()
-        self._camera = camera
+        self._name = name
+        self._role = role
         self._process = process
 
     def format(self, record: logging.LogRecord) -> str:
@@ -57,7 +58,7 @@ class JsonFormatter(logging.Formatter):
         fields = {
             "at": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
-            "camera": self._camera,
+            self._role: self._name,
             "process": self._process or "daemon",
             "logger": record.name,
             "message": record.getMessage(),
@@ -67,14 +68,18 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(fields, ensure_ascii=False)
 
 
-def set_up(settings: LogSettings, camera: str, process: str = "", stream: TextIO | None = None) -> None:
-    """Send this process's log to standard error. process: the child's name, empty for the daemon itself."""
+def set_up(
+    settings: LogSettings, name: str, process: str = "", stream: TextIO | None = None, role: str = "camera"
+) -> None:
+    """Send this process's log to standard error. name: of the camera, or of what `role` says. process: the child's
+    name, empty for the daemon itself.
+    """
     handler = logging.StreamHandler(stream or sys.stderr)
     if settings.format == "json":
-        handler.setFormatter(JsonFormatter(camera, process))
+        handler.setFormatter(JsonFormatter(name, process, role))
     else:
-        name = f"edged[{camera}] {process}".rstrip()
-        handler.setFormatter(TextFormatter(name, journal="JOURNAL_STREAM" in os.environ))
+        prefix = f"edged[{name}] {process}".rstrip()
+        handler.setFormatter(TextFormatter(prefix, journal="JOURNAL_STREAM" in os.environ))
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)

@@ -126,6 +126,16 @@ class Ledger:
             self._run("INSERT OR REPLACE INTO fact VALUES (?, ?)", name, value)
         self.sync()
 
+    @property
+    def trusted_since(self) -> float:
+        """What was issued before (Unix seconds) may have been done and forgotten; 0: nothing was ever forgotten."""
+        kept = self.fact("trusted_since")
+        return 0.0 if kept is None else msgspec.json.decode(kept, type=float)
+
+    def begin_anew(self, now: float) -> None:
+        """The memory was lost: what was issued before now is not to be trusted any more."""
+        self.keep_fact("trusted_since", msgspec.json.encode(now))
+
     def forget_old(self, now: float) -> None:
         """Ids past every redelivery are let go, but for the newest."""
         self._run(

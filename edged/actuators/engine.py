@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
 
@@ -47,21 +47,37 @@ class _ControlOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: Annotated[str, msgspec.Meta(max_length=200)] = ""
 
 
+class Judge(Protocol):
+    """What the engine asks of a performer."""
+
+    @property
+    def actions(self) -> Mapping[str, ActionSpec]:
+        """All it can do, by name."""
+        ...
+
+    def check(self, wish: Wish) -> None:
+        """Raises RequestRefused for what cannot be done."""
+        ...
+
+    def sensitive(self, wish: Wish) -> bool:
+        """Must be confirmed whatever the policy says."""
+        ...
+
+
 class Engine:
     """One actuator's jobs."""
 
     def __init__(
         self,
         settings: ActuatorSettings,
-        actions: Mapping[str, ActionSpec],
-        check: Callable[[Wish], None],
+        performer: Judge,
         ledger: Ledger,
         chance: random.Random | None = None,
     ) -> None:
-        """check: raises RequestRefused for what cannot be done. chance: jitter of repeated attempts."""
+        """performer: is asked what can be done, and does nothing here. chance: jitter of repeated attempts."""
         self._settings = settings
-        self._actions = actions
-        self._check = check
+        self._actions = performer.actions
+        self._performer = performer
         self._ledger = ledger
         self._chance = chance or random.Random()
         self._jobs: dict[str, Job] = {}
@@ -69,6 +85,7 @@ class Engine:
         self._run: _Run | None = None
         self._stuck = False
         self.latch = Latch(ledger)
+        self.trusted_since = ledger.trusted_since
         self.ends: Counter[str] = Counter()
         self.last_error = ""
 
@@ -88,6 +105,11 @@ class Engine:
     def running(self) -> bool:
         """The worker is at it."""
         return self._run is not None
+
+    @property
+    def enabled_actions(self) -> list[str]:
+        """What may be asked for."""
+        return [name for name, spec in self._actions.items() if self._enabled(spec)]
 
     def known(self, job_id: str) -> JobState | None:
         """What was last told of an id; None: never seen. Raises StoreError."""
@@ -134,8 +156,10 @@ class Engine:
         return effects
 
     def submit(self, order: Order, now: Now) -> list[Effect]:
-        """A wish that may be trusted. Repeated, it gets the answer it had. Raises SignatureRefused for a nonce that was used before, and
-        StoreError when it cannot be noted; nothing is done then.
+        """A wish that may be trusted. Repeated, it gets the answer it had.
+
+        Raises SignatureRefused for a nonce that was used before, and StoreError when it cannot be noted; nothing is done
+        then.
         """
         before = self._ledger.told(order.id)
         if before is not None:
@@ -152,7 +176,9 @@ class Engine:
             order = replace(order, options=read_options(spec, order.options))
             job = Job(order, spec, self._confirm(order, spec), reason="accepted", changed_at=now.unix)
             self._may(job, now)
-            self._check(job.wish())
+            self._performer.check(job.wish())
+            if self._performer.sensitive(job.wish()):
+                job = replace(job, confirm="confirm")
         except RequestRefused as error:
             reason = self._clean(order, str(error))
             told = rejected(self._settings.actuator, order.id, order.action, reason, now.unix, order.source)
@@ -194,7 +220,8 @@ class Engine:
         if action == "reset":
             return self.reset(now), "the emergency stop is over"
         if action == "confirm":
-            return self.confirm(wanted.job or "", now), f"job {wanted.job} is confirmed"
+            confirmed = wanted.job or self.current or ""
+            return self.confirm(confirmed, now), f"job {confirmed} is confirmed"
         job_id = wanted.job or self.current or ""
         return self.cancel(job_id, wanted.reason or "cancelled by request", now), f"job {job_id} is cancelled"
 
@@ -287,7 +314,7 @@ class Engine:
     def _may(self, job: Job, now: Now) -> None:
         order, spec = job.order, job.spec
         policy = self._policy(order.action)
-        if not (spec.enabled if policy.enabled is None else policy.enabled):
+        if not self._enabled(spec):
             raise RequestRefused(f"{order.action} is off (policy.{order.action}.enabled = true turns it on)")
         if self.latch.closed:
             raise RequestRefused(f"the emergency stop is on ({self.latch.words}); reset it first")
@@ -309,6 +336,10 @@ class Engine:
                 )
         if len(self._jobs) >= self._settings.queue_length:
             raise RequestRefused(f"busy: {len(self._jobs)} jobs wait (queue_length)")
+
+    def _enabled(self, spec: ActionSpec) -> bool:
+        chosen = self._policy(spec.name).enabled
+        return spec.enabled if chosen is None else chosen
 
     def _policy(self, action: str) -> PolicySettings:
         return self._settings.policy.get(action) or PolicySettings()

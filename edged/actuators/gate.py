@@ -32,6 +32,7 @@ class Gate:
         self._key = key
         self._engine = engine
         self._ages: list[float] = []
+        self.clock_problem = ""
         self.refused: Counter[str] = Counter()
 
     @property
@@ -49,6 +50,8 @@ class Gate:
             return self._trusted(raw, message, now)
         except SignatureRefused as error:
             self.refused[error.kind] += 1
+            if error.kind == "clock":
+                self.clock_problem = str(error)
             return self._tell_refused(raw, str(error), now)
         except StoreError as error:
             self._engine.last_error = str(error)
@@ -89,6 +92,14 @@ class Gate:
         )  # fmt: skip
         assert request.issued_at is not None
         assert request.expires_at is not None
+        trusted_since = self._engine.trusted_since
+        if request.issued_at < trusted_since + signing.clock_tolerance_seconds:
+            raise SignatureRefused(
+                "stale",
+                "the memory of this actuator was damaged and begun anew: what was issued before that cannot be told from a "
+                "repetition (ask again)",
+            )
+        self.clock_problem = ""
         if not message.duplicate:
             self._ages = [*self._ages, now.unix - request.issued_at][-_OFFSETS:]
         order = Order(

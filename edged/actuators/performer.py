@@ -100,6 +100,10 @@ class Performer(Protocol):
         """Raises RequestRefused, with the reason, when this can't be done. Does nothing else; is quick."""
         ...
 
+    def sensitive(self, wish: Wish) -> bool:
+        """What would be done is for nobody's eyes, though the wish itself is not: it must be confirmed. Is quick."""
+        ...
+
     def perform(self, wish: Wish, control: Control) -> str:
         """Do it and return one plain sentence on what was done; blocks until done.
 

@@ -9,7 +9,7 @@ import msgspec
 from edged.bus.message import Message
 from edged.bus.outbox import Outbox, OutgoingEvent
 from edged.bus.speaker import Speaker
-from edged.jobs import ActuatorHealth, JobState
+from edged.jobs import FINAL, ActuatorHealth, JobState
 from edged.settings import MqttSettings
 from edged.topics import actuator_topic
 
@@ -23,10 +23,11 @@ class ActuatorBus(Speaker):
         actuator: str,
         outbox: Outbox,
         hear: Callable[[Message], None],
-        listens: Iterable[str] = (),
+        follows: Iterable[str] = (),
     ) -> None:
         """hear: called on the network thread; what it notes on disk before it returns cannot be lost, for only then is
-        the message acknowledged. listens: topic filters beside the requests.
+        the message acknowledged. follows: topic filters beside the requests; there `retain` of a message says that the
+        broker repeats it.
         """
         self._actuator = actuator
         self._hear = hear
@@ -34,13 +35,14 @@ class ActuatorBus(Speaker):
         self.request_topic = self._topic("request")
         super().__init__(
             settings, actuator, f"edged-actuator-{actuator}", self._topic("availability"),
-            [self.request_topic, *listens], outbox,
+            [self.request_topic], outbox, list(follows),
         )  # fmt: skip
 
     def job(self, state: JobState) -> None:
         """Put how a job stands in the outbox: sent in order, and again until the broker has it."""
         topic = self._topic("job", id=state.id)
-        self._delivery.event(OutgoingEvent(topic, "job", msgspec.json.encode(state), None))
+        kind = "job" if state.state in FINAL else "job_progress"
+        self._delivery.event(OutgoingEvent(topic, kind, msgspec.json.encode(state), None))
         self._connection.poke()
 
     def health(self, state: ActuatorHealth, interval_seconds: float) -> None:

@@ -13,6 +13,8 @@ _IMPORTANCE = {
     "health": 4,
     "config": 4,
     "identity": 5,
+    "job_progress": 1,
+    "job": 5,
     "security": 6,
 }
 _USUAL = 3

@@ -38,13 +38,17 @@ class Speaker(abc.ABC):
     """
 
     def __init__(
-        self, settings: MqttSettings, name: str, client_id: str, availability: str, filters: list[str], outbox: Outbox
-    ) -> None:
-        """name: of the thread. client_id: where the settings have none. availability: the topic. filters: what to hear."""
+        self, settings: MqttSettings, name: str, client_id: str, availability: str, filters: list[str], outbox: Outbox,
+        followed: list[str] | None = None,
+    ) -> None:  # fmt: skip
+        """name: of the thread. client_id: where the settings have none. availability: the topic. filters: what to hear.
+        followed: to hear too, where `retain` of a message shall say that it is no news.
+        """
         self._settings = settings
         self._client_id = client_id
         self._availability = availability
         self._filters = filters
+        self._followed = followed or []
         self._delivery = Delivery(outbox, final_topic=availability)
         self._guard = threading.Lock()
         self._connects = 0
@@ -146,6 +150,8 @@ class Speaker(abc.ABC):
         # Always, for the session may be gone; and our own availability, since the will of a connection that died
         # slowly can overtake the `online` of this one.
         link.subscribe(self._filters)
+        if self._followed:
+            link.subscribe(self._followed, as_published=False)
         link.subscribe([self._availability], qos=0, replay=False)
 
     def pump(self, link: Link) -> None:

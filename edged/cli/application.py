@@ -20,6 +20,8 @@ COMMANDS: dict[str, str] = {
     "watch": "Analyse a clip or camera here and now, without a broker.",
     "judge": "Replay recorded observations to events.",
     "events": "Subscribe to a broker and print events as they come.",
+    "actuator": "Run what acts on requests and events: type, lock, call for help.",
+    "act": "Ask an actuator for something, signed, and follow the job.",
     "models": "List, fetch and verify the model files.",
     "config": "Check, show and explain settings.",
     "doctor": "Check camera, models, broker and machine, and say the cure.",

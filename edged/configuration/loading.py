@@ -276,7 +276,11 @@ def _from_environment(
             problems.append(SettingProblem(name, None, "is not a setting's variable", cure))
     values = _read_texts(root, _Environment(root, prefix, mine)())
     # EDGED_MODELS_DIR is the short name of a camera's setting; the long one wins.
-    if "models" in root.model_fields and (directory := variables.get("EDGED_MODELS_DIR")) and "models.directory" not in names:
+    if (
+        "models" in root.model_fields
+        and (directory := variables.get("EDGED_MODELS_DIR"))
+        and "models.directory" not in names
+    ):
         values.setdefault("models", {})
         if isinstance(values["models"], dict):
             values["models"].setdefault("directory", directory)

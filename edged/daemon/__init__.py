@@ -1,5 +1,5 @@
 """One camera's daemon: `daemon.py` (signals, one life after another) and `life.py` (one life, on one thread).
 
 `reporter` turns observations into what is published, `requests` answers commands, `vitals` are the figures and
-`health` judges them (pure), `board` reads temperature and memory, `systemd_notify` tells systemd.
+`health` judges them (pure), `board` reads temperature and memory.
 """

@@ -11,16 +11,14 @@ import contextlib
 import logging
 import os
 import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from types import FrameType
+from collections.abc import Callable, Mapping
 
 import edged
 from edged.bus.outbox import MemoryOutbox, Outbox
 from edged.daemon.life import End, Life
-from edged.daemon.systemd_notify import SystemdNotifier
 from edged.daemon.tuning import begin
 from edged.errors import EdgedError, StoreError
+from edged.processes.signals import WORDS, signals_into
 from edged.processes.table import Patience, ProcessSpec
 from edged.processes.title import process_name, set_title
 from edged.settings import Settings
@@ -28,13 +26,13 @@ from edged.store.database import Database
 from edged.store.directory import InstanceLock, state_directory
 from edged.store.kept import KeptFile
 from edged.store.outbox import SqliteOutbox
+from edged.systemd_notify import SystemdNotifier
 
 log = logging.getLogger(__name__)
 
 # Exit statuses, see errors.py.
 _STATUS: dict[End, int] = {"stopped": 0, "source_ended": 0, "interrupted": 130}
 _STOP = 0  # what `stop` writes in the pipe; signals write their number
-_WORDS = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "Ctrl-C", signal.SIGHUP: "the terminal was closed"}
 
 
 class Daemon:
@@ -70,7 +68,7 @@ class Daemon:
         mqtt = self._settings.mqtt
         log.info("edged %s, camera %s, MQTT at %s:%d", edged.__version__, self._settings.camera, mqtt.host, mqtt.port)
         try:
-            with self._signals():
+            with signals_into(self._wake_writer):
                 while True:
                     self._life = Life(
                         begin(self._settings, kept), outbox, kept, systemd=systemd, storage_problem=problem,
@@ -113,26 +111,7 @@ class Daemon:
                 else:
                     continue
                 if number:
-                    log.info("%s: ending", _WORDS[signal.Signals(number)])
-
-    @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Signals become bytes in the pipe, which the loop sleeps on; nothing happens in a handler."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        wanted = [signal.SIGTERM, signal.SIGINT]
-        # Under nohup it stays ignored. Otherwise a closed terminal ends us: no camera goes on watching unseen.
-        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-            wanted.append(signal.SIGHUP)
-        before = {number: signal.signal(number, _nothing) for number in wanted}
-        old_fd = signal.set_wakeup_fd(self._wake_writer, warn_on_full_buffer=False)
-        try:
-            yield
-        finally:
-            signal.set_wakeup_fd(old_fd)
-            for number, handler in before.items():
-                signal.signal(number, handler)
+                    log.info("%s: ending", WORDS[signal.Signals(number)])
 
 
 def _open_store(settings: Settings) -> tuple[InstanceLock | None, Outbox, KeptFile, str]:
@@ -162,7 +141,3 @@ def _open_store(settings: Settings) -> tuple[InstanceLock | None, Outbox, KeptFi
     aside = database.set_aside
     damage = f"the database was damaged and begun anew; the old one is {aside}" if aside else ""
     return lock, outbox, kept, damage or lock.problem
-
-
-def _nothing(number: int, frame: FrameType | None) -> None:
-    """A handler must exist for the number to be written in the pipe."""

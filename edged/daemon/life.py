@@ -23,7 +23,6 @@ from edged.daemon.announcer import Announcer
 from edged.daemon.health import ChildCondition, Condition, Verdict, is_hot, judge_health
 from edged.daemon.reporter import Reporter
 from edged.daemon.requests import Desk
-from edged.daemon.systemd_notify import SystemdNotifier
 from edged.daemon.tuning import Beginning, Tuner
 from edged.daemon.vitals import Vitals
 from edged.discovery.payload import birth_topics
@@ -35,6 +34,7 @@ from edged.processes.supervisor import Child, Supervisor
 from edged.processes.table import Loss, Patience, ProcessSpec
 from edged.settings import Settings
 from edged.store.kept import KeptFile
+from edged.systemd_notify import SystemdNotifier
 from edged.topics import camera_topic
 
 log = logging.getLogger(__name__)

@@ -30,19 +30,23 @@ _BUSY_SECONDS = 5.0
 _CORRUPT = ("malformed", "not a database", "corrupt")
 
 Error = sqlite3.Error
-with contextlib.closing(sqlite3.connect(":memory:")) as _nothing:
-    _KNOWN = {each.name for each in MIGRATIONS.pending(sqlite_library.Database(_nothing))}
+
+
+def _names(migrations: sqlite_library.Migrations) -> set[str]:
+    with contextlib.closing(sqlite3.connect(":memory:")) as nothing:
+        return {each.name for each in migrations.pending(sqlite_library.Database(nothing))}
 
 
 class Database:
     """One SQLite file. Not safe for use by several threads at once: whoever shares it holds a lock."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or create. A damaged file is set aside and a new one begun; `set_aside` is where it went.
+    def __init__(self, path: Path, migrations: sqlite_library.Migrations = MIGRATIONS) -> None:
+        """Open or create, and bring to the newest shape. A damaged file is set aside and a new one begun; `set_aside` is where it went.
 
         Raises StoreError when the file cannot be opened, or was written by a newer edged.
         """
         self.path = path
+        self._migrations = migrations
         self.set_aside: Path | None = None
         try:
             self._open()
@@ -83,12 +87,12 @@ class Database:
             if verdict != "ok":
                 raise sqlite3.DatabaseError(f"malformed: {verdict}")
             database = sqlite_library.Database(connection)
-            if newer := sorted({each.name for each in MIGRATIONS.applied(database)} - _KNOWN):
+            if newer := sorted({each.name for each in self._migrations.applied(database)} - _names(self._migrations)):
                 raise StoreError(
                     f"{self.path} was written by a newer edged (it has {', '.join(newer)}): install that one again, "
                     "or move the file away"
                 )
-            MIGRATIONS.apply(database)
+            self._migrations.apply(database)
         except BaseException:
             connection.close()
             raise
@@ -163,7 +167,7 @@ def inspect(path: Path) -> tuple[int, str]:
             if verdict != "ok":
                 return 0, str(verdict)
             database = sqlite_library.Database(connection)
-            if {each.name for each in MIGRATIONS.applied(database)} - _KNOWN:
+            if {each.name for each in MIGRATIONS.applied(database)} - _names(MIGRATIONS):
                 return 0, "written by a newer edged"
             ((waiting,),) = connection.execute("SELECT count(*) FROM event")
             return int(waiting), ""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from edged.store.sqlite_library import Database, Migrations
 
-MIGRATIONS = Migrations("edged")
+MIGRATIONS = Migrations("edged")  # of a camera's database, and of the outbox of an actuator
+JOB_MIGRATIONS = Migrations("edged jobs")  # of an actuator's memory
 
 
 @MIGRATIONS(name="0001_outbox")
@@ -19,3 +20,18 @@ def _outbox(database: Database) -> None:
     # Keys below this have been given out, or may have been.
     database.execute("CREATE TABLE reserved (id INTEGER PRIMARY KEY CHECK (id = 1), keys INTEGER NOT NULL)")
     database.execute("INSERT INTO reserved VALUES (1, 0)")
+
+
+@JOB_MIGRATIONS(name="0001_jobs")
+def _jobs(database: Database) -> None:
+    # told: the last job state as it was published; work: what is needed to take a durable job up again.
+    # Times are Unix seconds, for ids must be known again after the machine was off.
+    database.execute(
+        "CREATE TABLE job (id TEXT PRIMARY KEY, nonce TEXT NOT NULL UNIQUE, action TEXT NOT NULL, state TEXT NOT NULL, "
+        "final INTEGER NOT NULL, counts INTEGER NOT NULL, added_at REAL NOT NULL, expires_at REAL NOT NULL, "
+        "attempt INTEGER NOT NULL, sent INTEGER NOT NULL, told BLOB NOT NULL, work BLOB)"
+    )
+    database.execute("CREATE INDEX job_open ON job (final, sent)")
+    database.execute("CREATE INDEX job_action ON job (action, added_at)")
+    # What must be known again, by name: the emergency stop, from when on requests are trusted.
+    database.execute("CREATE TABLE fact (name TEXT PRIMARY KEY, value BLOB NOT NULL)")

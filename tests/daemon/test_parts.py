@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 
 from edged import logs
 from edged.daemon import board
-from edged.daemon.systemd_notify import SystemdNotifier
 from edged.daemon.vitals import WINDOW_SECONDS, StreamClock, Vitals
 from edged.observations import Observation
 from edged.settings import LogSettings
+from edged.systemd_notify import SystemdNotifier
 from tests.daemon.conftest import ROOT
 
 

@@ -1,0 +1,302 @@
+"""One actuator at work: requests and events in, jobs done, every state of them told.
+
+Three threads meet here. The network's hands over what came, and acknowledges it when that has been noted; the worker's
+does one job after another; the main one sleeps until something is due. All that is decided is decided under one lock, by
+the engine, the gate and the bindings, which know no threads.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+
+import edged
+from edged.actuators.bindings import Bindings
+from edged.actuators.durable import Ledger
+from edged.actuators.effects import Begin, Effect, Halt, Now, Outcome, Release, Stuck, Tell
+from edged.actuators.engine import GRACE_SECONDS, Engine
+from edged.actuators.gate import Gate
+from edged.actuators.performer import Performer
+from edged.actuators.settings import ActuatorSettings
+from edged.actuators.sitter import cancels, cancels_by
+from edged.actuators.worker import Worker
+from edged.bus.actuator_bus import ActuatorBus
+from edged.bus.message import Message
+from edged.bus.outbox import Outbox
+from edged.errors import EdgedError, RequestRefused, SignatureRefused, StoreError
+from edged.events import iso_utc
+from edged.jobs import FINAL, ActuatorHealth, ActuatorStatus, JobState
+from edged.processes.signals import WORDS
+from edged.systemd_notify import SystemdNotifier
+
+log = logging.getLogger(__name__)
+
+_FAREWELL_SECONDS = 2.0
+# Ids that are out of date are looked for this often.
+_FORGET_SECONDS = 3600.0
+End = Literal["stopped", "interrupted", "stuck"]
+
+
+class Actuator:
+    """One actuator. `run` returns when it was told to end, or must be started anew."""
+
+    def __init__(
+        self,
+        settings: ActuatorSettings,
+        performer: Performer,
+        key: bytes | None,
+        ledger: Ledger,
+        outbox: Outbox,
+        *,
+        storage_problem: str = "",
+        clock: Callable[[], Now] | None = None,
+    ) -> None:
+        """key: None only where signing is off. storage_problem: what is wrong with the disk, for health."""
+        self._settings = settings
+        self._performer = performer
+        self._ledger = ledger
+        self._outbox = outbox
+        self._storage_problem = storage_problem
+        self._clock = clock or (lambda: Now(time.time(), time.monotonic()))
+        self._lock = threading.RLock()
+        self._engine = Engine(settings, performer, ledger)
+        self._gate = Gate(settings, key, self._engine)
+        self._bindings = Bindings(settings.bindings, _local_minute)
+        self._end: End | None = None
+        self._told_health: ActuatorHealth | None = None
+        self._health_due = 0.0
+        self._forget_due = 0.0
+        self._wake_reader, self._wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        follows = [*self._bindings.filters, *cancels_by(settings)]
+        self._bus = ActuatorBus(settings.mqtt, settings.actuator, outbox, self._hear, list(dict.fromkeys(follows)))
+        self._worker = Worker(performer, self._finished)
+        self._systemd = SystemdNotifier()
+
+    def run(self, signals: int) -> End:
+        """Act until a signal's number comes out of this pipe, or nothing but a new process helps."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._wake_reader, selectors.EVENT_READ)
+            selector.register(self._bus.wake_fd, selectors.EVENT_READ)
+            selector.register(signals, selectors.EVENT_READ)
+            with self._lock:
+                self._carry_out(self._engine.recover(self._clock()))
+            self._tell_health()
+            self._bus.start()
+            self._systemd.ready()
+            try:
+                while self._end is None:
+                    ready = {key.fd for key, _ in selector.select(self._patience())}
+                    if signals in ready:
+                        self._signalled(signals)
+                    if self._bus.wake_fd in ready:
+                        self._bus.quiet()
+                    if self._wake_reader in ready:
+                        _drain(self._wake_reader)
+                    self._turn()
+            finally:
+                self._close()
+        return self._end
+
+    # -- the main thread ----------------------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        with self._lock:
+            now = self._clock()
+            self._carry_out(self._engine.tick(now))
+            self._fire(self._bindings.tick(now), now)
+            if now.steady >= self._forget_due:
+                self._forget_due = now.steady + _FORGET_SECONDS
+                try:
+                    self._ledger.forget_old(now.unix)
+                except StoreError as error:
+                    log.warning("%s", error)
+            if not self._worker.alive:
+                log.error("the thread that acts has ended")
+                self._end = "stuck"
+        self._tell_health()
+        self._systemd.progress()
+
+    def _patience(self) -> float:
+        with self._lock:
+            now = self._clock()
+            moments = [self._health_due - now.steady]
+            moments += [
+                each for each in (self._engine.next_seconds(now), self._bindings.next_seconds(now)) if each is not None
+            ]
+        return max(0.0, min(moments))
+
+    def _signalled(self, signals: int) -> None:
+        for number in os.read(signals, 64):
+            if number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                log.info("%s: ending", WORDS[signal.Signals(number)])
+                self._end = "interrupted" if number == signal.SIGINT else "stopped"
+
+    def _close(self) -> None:
+        """In the opposite order of the start, in bounded time: nothing begins, what runs is stopped, all is told."""
+        self._systemd.stopping()
+        with self._lock:
+            self._carry_out(self._engine.quit("the actuator is ending", self._clock()))
+        ended = self._worker.close(GRACE_SECONDS)
+        if not ended:
+            log.error("the job did not stop within %g s", GRACE_SECONDS)
+        self._performer.release()
+        self._tell_health()
+        self._bus.stop(_FAREWELL_SECONDS)
+        self._performer.close()
+        self._outbox.close()
+        self._ledger.close()
+        reader, writer = self._wake_reader, self._wake_writer
+        self._wake_reader = self._wake_writer = -1
+        os.close(reader)
+        os.close(writer)
+
+    # -- what comes in ------------------------------------------------------------------------------------------
+
+    def _hear(self, message: Message) -> None:
+        """On the network thread."""
+        with self._lock:
+            now = self._clock()
+            if message.topic == self._bus.request_topic:
+                self._carry_out(self._gate.take(message, now))
+            else:
+                self._overhear(message, now)
+        self._wake()
+
+    def _overhear(self, message: Message, now: Now) -> None:
+        reason = cancels(self._settings, message, now.unix)
+        if reason and self._engine.current and (self._settings.cancel.while_running or not self._engine.running):
+            try:
+                self._carry_out(self._engine.cancel(None, f"cancelled by the sitter: {reason}", now))
+            except RequestRefused:
+                pass  # it has just come to its end
+        self._fire(self._bindings.hear(message, now), now)
+
+    def _fire(self, fired: list[Any], now: Now) -> None:
+        for each in fired:
+            if each.order is None:
+                log.info("binding %s does nothing: %s", each.binding, each.reason)
+                continue
+            try:
+                if self._engine.known(each.order.id) is not None:
+                    continue  # the broker sent the event again
+                self._carry_out(self._engine.submit(each.order, now))
+            except (StoreError, SignatureRefused) as error:
+                log.error("binding %s does nothing: %s", each.binding, error)
+                self._engine.last_error = f"binding {each.binding}: {error}"
+
+    def _finished(self, job_id: str, outcome: Outcome) -> None:
+        """On the worker's thread."""
+        with self._lock:
+            if self._end == "stuck":
+                return  # too late: it was told as failed
+            self._carry_out(self._engine.finished(job_id, outcome, self._clock()))
+        self._wake()
+
+    def _wake(self) -> None:
+        try:
+            os.write(self._wake_writer, b"\0")
+        except OSError:
+            pass  # full: it is awake already; closed: it is ending
+
+    # -- what goes out ------------------------------------------------------------------------------------------
+
+    def _carry_out(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, Tell):
+                self._tell(effect.state)
+            elif isinstance(effect, Begin):
+                self._worker.begin(effect.wish)
+            elif isinstance(effect, Halt):
+                self._worker.halt()
+            elif isinstance(effect, Release):
+                self._worker.halt()
+                self._performer.release()
+            else:
+                assert isinstance(effect, Stuck)
+                log.error("job %s cannot be stopped: the actuator ends, to be started anew", effect.job_id)
+                self._end = "stuck"
+
+    def _tell(self, state: JobState) -> None:
+        log.info("job %s %s: %s: %s", state.id, state.action, state.state, state.reason)
+        self._bus.job(state)
+        if state.state in FINAL:
+            try:
+                self._ledger.sent(state.id)
+            except StoreError as error:
+                log.warning("%s", error)
+
+    def _tell_health(self) -> None:
+        with self._lock:
+            now = self._clock()
+            health = self._health(now)
+            same = self._told_health is not None and _but_time(self._told_health) == _but_time(health)
+            if same and now.steady < self._health_due:
+                return
+            self._told_health = health
+            self._health_due = now.steady + self._settings.health_seconds
+        self._bus.health(health, self._settings.health_seconds)
+        self._systemd.status(f"{health.actuator}: {health.status}" + "".join(f"; {each}" for each in health.reasons))
+
+    def _health(self, now: Now) -> ActuatorHealth:
+        reasons = []
+        if self._engine.latch.closed:
+            reasons.append(f"emergency stop {self._engine.latch.words} (edged act {self._settings.actuator} reset)")
+        reasons += self._problems()
+        status: ActuatorStatus = "stopped" if self._engine.latch.closed else "degraded" if reasons else "ok"
+        return ActuatorHealth(
+            status=status,
+            reasons=reasons,
+            at=iso_utc(int(now.unix * 1e9)),
+            actuator=self._settings.actuator,
+            kind=self._performer.kind,
+            actions=self._engine.enabled_actions,
+            stopped_since=self._engine.latch.since,
+            dry_run=self._settings.dry_run,
+            waiting_jobs=self._engine.waiting,
+            current_job=self._engine.current,
+            jobs=dict(self._engine.ends),
+            refused=dict(self._gate.refused),
+            last_error=self._engine.last_error,
+            clock_offset_seconds=_rounded(self._gate.clock_offset_seconds),
+            waiting_messages=len(self._outbox),
+            version=edged.__version__,
+        )
+
+    def _problems(self) -> list[str]:
+        found = [self._storage_problem, self._outbox.problem, self._bus.problem, self._gate.clock_problem]
+        try:
+            found += self._performer.problems()
+        except EdgedError as error:
+            found.append(str(error))
+        return [each for each in [*found, *self._bus.warnings] if each]
+
+
+def _but_time(health: ActuatorHealth) -> tuple[Any, ...]:
+    return tuple(
+        getattr(health, name)
+        for name in health.__struct_fields__
+        if name not in ("at", "waiting_messages", "clock_offset_seconds")
+    )
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 2)
+
+
+def _local_minute(unix: float) -> int:
+    local = time.localtime(unix)
+    return local.tm_hour * 60 + local.tm_min
+
+
+def _drain(fd: int) -> None:
+    try:
+        while os.read(fd, 4096):
+            pass
+    except BlockingIOError:
+        pass

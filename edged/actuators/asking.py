@@ -1,0 +1,56 @@
+"""The other side of the door: how a request is made and signed, and followed to its end."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from edged.actuators.sealing import seal
+from edged.actuators.sensitive import Text
+from edged.actuators.signing import SIGNATURE, signature
+from edged.errors import RequestRefused
+
+# JSON numbers are doubles in every language: milliseconds are exact enough, and sign the same everywhere.
+_DECIMALS = 3
+
+
+def make_request(
+    actuator: str,
+    action: str,
+    *,
+    now: float,
+    life_seconds: float,
+    text: Text | None = None,
+    options: Mapping[str, Any] | None = None,
+    key: bytes | None = None,
+    job_id: str | None = None,
+) -> dict[str, Any]:
+    """A request, signed if there is a key. Sensitive text is sealed with it. Raises RequestRefused without one."""
+    made: dict[str, Any] = {
+        "id": job_id or uuid.uuid4().hex,
+        "actuator": actuator,
+        "action": action,
+        "issued_at": round(now, _DECIMALS),
+        "expires_at": round(now + life_seconds, _DECIMALS),
+        "nonce": secrets.token_hex(16),
+    }
+    if options:
+        made["options"] = dict(options)
+    if text is not None and text.sensitive:
+        if key is None:
+            raise RequestRefused("sensitive text is sent sealed, and there is no key to seal it with (give --key)")
+        made["sealed"] = seal(text, key, actuator, made["id"])
+    elif text is not None:
+        made["text"] = text.value
+    if key is not None:
+        made[SIGNATURE] = signature(made, key)
+    return made
+
+
+def encoded(request: Mapping[str, Any]) -> bytes:
+    """As it goes over the wire."""
+    return msgspec.json.encode(request)

@@ -1,0 +1,46 @@
+"""The settings of one actuator, from its file, `EDGED_ACTUATOR_*` variables and the command line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edged.actuators.settings import ActuatorSettings
+from edged.actuators.table import KINDS, settings_model
+from edged.configuration.loading import ACTUATOR_PREFIX, Loaded, load_model
+from edged.errors import SettingProblem, SettingsError
+from edged.toml_file import read_toml
+
+
+def load_actuator(
+    name: str | None,
+    path: Path | None,
+    overrides: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Loaded[ActuatorSettings]:
+    """name: the actuator's, over what the file says; it is also its kind where nothing else says what it is.
+
+    Raises SettingsError with all that is wrong.
+    """
+    given = read_toml(path) if path is not None else {}
+    wanted = dict(overrides or {})
+    if name is not None:
+        wanted["actuator"] = name
+    kind = wanted.get("kind") or given.get("kind") or wanted.get("actuator") or given.get("actuator", "typing")
+    if kind not in KINDS:
+        near = difflib.get_close_matches(str(kind), KINDS, n=1)
+        cure = f"did you mean {near[0]}?" if near else f"kind is one of {', '.join(KINDS)}"
+        shown = str(path) if path is not None else "settings"
+        raise SettingsError([SettingProblem("kind", kind, "there is no such kind of actuator", cure)], shown)
+    wanted["kind"] = kind
+    model: type[ActuatorSettings] = settings_model(str(kind))
+    return load_model(model, path, wanted, environment, ACTUATOR_PREFIX)
+
+
+def load_asker(name: str, path: Path | None, overrides: Mapping[str, Any]) -> ActuatorSettings:
+    """What whoever asks an actuator must know of it: broker and key. The file may be the actuator's own."""
+    if path is None:
+        return load_model(ActuatorSettings, None, {**overrides, "actuator": name}, None, ACTUATOR_PREFIX).settings
+    return load_actuator(name, path, overrides).settings
