@@ -8,14 +8,26 @@ from __future__ import annotations
 
 import copy
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 import edged
-from edged import events
+from edged import events, jobs
 from edged.settings import Settings
-from edged.topics import ASPECTS, COMMANDS, NAME_PATTERN, TOPICS, Command, ConfigResult, ConfigState, Response, Topic
+from edged.topics import (
+    ACTUATOR_TOPICS,
+    ASPECTS,
+    COMMANDS,
+    NAME_PATTERN,
+    TOPICS,
+    Command,
+    ConfigResult,
+    ConfigState,
+    Response,
+    Topic,
+)
 
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 CAMERA_PATTERN = f"^{NAME_PATTERN.pattern}$"
@@ -38,10 +50,11 @@ _ENVELOPE: dict[str, dict[str, Any]] = {
 }
 
 _FORMATS = {"since": "date-time", "at": "date-time"}
+_RETAINED_REFUSED = "A retained message is refused: the broker would repeat it with every connect."
 
 
 def schemas() -> dict[str, dict[str, Any]]:
-    """JSON Schema of every JSON payload by name: `event-blink`, `state-gaze`, `health`, `summary`, `command`, …"""
+    """JSON Schema of every JSON payload of a camera by name: `event-blink`, `state-gaze`, `health`, `summary`, `command`, …"""
     found = {f"event-{kind}": _event(model) for kind, model in zip(events.EVENT_KINDS, events.EVENT_TYPES, strict=True)}
     found |= {f"state-{aspect}": _model(model) for aspect, model in ASPECTS.items()}
     found |= {
@@ -75,6 +88,19 @@ def schema_of(topic: str, prefix: str = "edged") -> str | None:
             return None
 
 
+def actuator_schemas() -> dict[str, dict[str, Any]]:
+    """JSON Schema of every JSON payload of an actuator by name: `actuator-health`, `actuator-request`, `actuator-job`."""
+    found = {}
+    for key, topic in ACTUATOR_TOPICS.items():
+        if isinstance(topic.payload, type):
+            schema = _model(topic.payload)
+            if topic.direction == "out":
+                schema["required"] = list(schema["properties"])  # what we say is always said in full
+            found[f"actuator-{key}"] = schema
+    found["actuator-job"]["properties"]["v"] = {"const": jobs.JOB_VERSION, "description": "Version of the shape"}
+    return found
+
+
 def asyncapi() -> dict[str, Any]:
     """The whole contract of one camera's daemon as an AsyncAPI 3.0 document."""
     channels: dict[str, Any] = {}
@@ -83,33 +109,50 @@ def asyncapi() -> dict[str, Any]:
     for key, topic in TOPICS.items():
         own = _messages(key, topic)
         messages |= own
-        channels[key] = {
-            "address": "{prefix}/camera/{camera}/" + topic.name,
-            "description": topic.summary,
-            "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in own},
-            "parameters": _parameters(key, topic),
+        channels[key] = _channel("camera", topic, own, _parameters(key, topic))
+        operations[_operation_name(key, topic)] = _operation(key, topic, list(own))
+    about = (
+        "What the daemon of one camera publishes (`send`) and listens to (`receive`) over MQTT 5. "
+        "Consumers pass over fields and kinds they do not know: new ones may be added under the same `v`."
+    )
+    return _document("edged: one camera", about, channels, operations, messages, _components(schemas()))
+
+
+def actuator_asyncapi() -> dict[str, Any]:
+    """The whole contract of one actuator as an AsyncAPI 3.0 document."""
+    channels: dict[str, Any] = {}
+    operations: dict[str, Any] = {}
+    messages: dict[str, Any] = {}
+    for key, topic in ACTUATOR_TOPICS.items():
+        name = f"actuator-{key}"
+        own = {name: _availability(name) if isinstance(topic.payload, str) else _message(name)}
+        messages |= own
+        parameters: dict[str, Any] = {
+            "prefix": _prefix_parameter(),
+            "actuator": {"description": f"`actuator` of the settings: {CAMERA_PATTERN}"},
         }
-        operations[("send-" if topic.direction == "out" else "receive-") + key] = _operation(key, topic, list(own))
-    return {
-        "asyncapi": "3.0.0",
-        "info": {
-            "title": "edged: one camera",
-            "version": edged.__version__,
-            "description": (
-                "What the daemon of one camera publishes (`send`) and listens to (`receive`) over MQTT 5. "
-                "Consumers pass over fields and kinds they do not know: new ones may be added under the same `v`."
-            ),
-            "license": {"name": "Apache-2.0"},
-        },
-        "defaultContentType": "application/json",
-        "channels": channels,
-        "operations": operations,
-        "components": {"messages": messages, "schemas": _components()},
-    }
+        if "{id}" in topic.name:
+            parameters["id"] = {
+                "description": f"The request's id, ^{jobs.ID_PATTERN.pattern}$; `{jobs.UNKNOWN_ID}` where it had none"
+            }
+        channels[key] = _channel("actuator", topic, own, parameters)
+        operation = _operation(key, topic, list(own))
+        if key == "request":
+            operation["reply"] = {
+                "channel": {"$ref": "#/channels/job"},
+                "messages": [{"$ref": "#/channels/job/messages/actuator-job"}],
+            }
+        operations[_operation_name(key, topic)] = operation
+    about = (
+        "What one actuator publishes (`send`) and listens to (`receive`) over MQTT 5; besides, it listens to what its "
+        "owner's bindings name. A job is told in order, and what was told may be told again. Consumers pass over fields "
+        "they do not know: new ones may be added under the same `v`."
+    )
+    return _document("edged: one actuator", about, channels, operations, messages, _components(actuator_schemas()))
 
 
-def topic_rows() -> list[dict[str, str]]:
-    """The topic table for humans: topic, way, QoS, retained, payload, meaning."""
+def topic_rows(topics: Mapping[str, Topic] = TOPICS) -> list[dict[str, str]]:
+    """A topic table for humans: topic, way, QoS, retained, payload, meaning."""
     return [
         {
             "topic": f"…/{topic.name}",
@@ -119,16 +162,17 @@ def topic_rows() -> list[dict[str, str]]:
             "payload": topic.payload if isinstance(topic.payload, str) else "JSON",
             "meaning": topic.summary,
         }
-        for topic in TOPICS.values()
+        for topic in topics.values()
     ]
 
 
 def field_rows(schema: dict[str, Any]) -> list[dict[str, str]]:
     """The fields of a payload for humans, without those every event has: field and type."""
+    event = "seq" in schema["properties"]
     return [
         {"field": name, "type": _type_words(each)}
         for name, each in schema["properties"].items()
-        if not (name in _ENVELOPE and "id" in schema["properties"])
+        if not (name in _ENVELOPE and event)
     ]
 
 
@@ -152,10 +196,42 @@ def _model(model: type[Any]) -> dict[str, Any]:
     return schema
 
 
-def _components() -> dict[str, Any]:
+def _document(
+    title: str, about: str, channels: dict[str, Any], operations: dict[str, Any], messages: dict[str, Any],
+    components: dict[str, Any],
+) -> dict[str, Any]:  # fmt: skip
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": title,
+            "version": edged.__version__,
+            "description": about,
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "channels": channels,
+        "operations": operations,
+        "components": {"messages": messages, "schemas": components},
+    }
+
+
+def _channel(branch: str, topic: Topic, messages: dict[str, Any], parameters: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "address": f"{{prefix}}/{branch}/{{{branch}}}/{topic.name}",
+        "description": topic.summary,
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
+        "parameters": parameters,
+    }
+
+
+def _operation_name(key: str, topic: Topic) -> str:
+    return ("send-" if topic.direction == "out" else "receive-") + key
+
+
+def _components(of: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """All schemas side by side; what one of them refers to has its own place in the document."""
     found: dict[str, Any] = {}
-    for name, each in schemas().items():
+    for name, each in of.items():
         schema = _pointing_at_components(each)
         found |= schema.pop("$defs", {})
         found[name] = schema
@@ -179,8 +255,7 @@ def _messages(key: str, topic: Topic) -> dict[str, Any]:
     if key == "state":
         return {f"state-{aspect}": _message(f"state-{aspect}") for aspect in ASPECTS}
     if key == "availability":
-        payload = {"type": "string", "enum": ["online", "offline"]}
-        return {key: {"name": key, "contentType": "text/plain", "payload": payload}}
+        return {key: _availability(key)}
     if key in ("config_state", "config_result"):
         return {key: _message(key.replace("_", "-"))}
     if key == "response":  # where somebody asks for it: the verdict over his config/change too
@@ -188,6 +263,11 @@ def _messages(key: str, topic: Topic) -> dict[str, Any]:
     if isinstance(topic.payload, str):
         return {key: {"name": key, "contentType": topic.payload, "payload": {}}}
     return {key: _message(key)}
+
+
+def _availability(name: str) -> dict[str, Any]:
+    payload = {"type": "string", "enum": ["online", "offline"]}
+    return {"name": name, "contentType": "text/plain", "payload": payload}
 
 
 def _message(name: str, *, captured: bool = False) -> dict[str, Any]:
@@ -209,7 +289,7 @@ def _message(name: str, *, captured: bool = False) -> dict[str, Any]:
 
 def _parameters(key: str, topic: Topic) -> dict[str, Any]:
     parameters: dict[str, Any] = {
-        "prefix": {"default": Settings().mqtt.prefix, "description": "`mqtt.prefix` of the settings"},
+        "prefix": _prefix_parameter(),
         "camera": {"description": f"`camera` of the settings: {CAMERA_PATTERN}"},
     }
     if "{kind}" in topic.name:
@@ -221,6 +301,10 @@ def _parameters(key: str, topic: Topic) -> dict[str, Any]:
     return parameters
 
 
+def _prefix_parameter() -> dict[str, Any]:
+    return {"default": Settings().mqtt.prefix, "description": "`mqtt.prefix` of the settings"}
+
+
 def _operation(key: str, topic: Topic, messages: list[str]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "action": "send" if topic.direction == "out" else "receive",
@@ -230,7 +314,7 @@ def _operation(key: str, topic: Topic, messages: list[str]) -> dict[str, Any]:
         "bindings": {"mqtt": {"qos": topic.qos, "retain": topic.retain, "bindingVersion": "0.2.0"}},
     }
     if topic.retained_input_refused:
-        operation["description"] = "A retained message is refused: the broker would repeat it with every connect."
+        operation["description"] = _RETAINED_REFUSED
     if key == "command":
         operation["reply"] = {
             "channel": {"$ref": "#/channels/response"},
