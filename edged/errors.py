@@ -26,7 +26,9 @@
     ├── RequestRefused              exit 1   an actuator will not do this: says why, before anything was done
     │   └── SignatureRefused                 the request is not signed, altered, replayed, or not of this moment
     ├── ActionFailed                exit 1   an actuator tried and could not; says whether trying again may help
-    └── Cancelled                   exit 1   an actuator was told to stop in the middle of a job
+    ├── Cancelled                   exit 1   an actuator was told to stop in the middle of a job
+    ├── Later                                no failure: a job goes on later, and the worker is free until then
+    └── DBusError                   exit 1   a message bus, or who is asked on it, does not do its part
 
 Exit statuses: 0 done, 1 a problem was found, 2 wrong usage or settings, 3 no picture source,
 4 models or runtime missing, 5 no broker, 130 interrupted.
@@ -165,6 +167,30 @@ class ActionFailed(EdgedError):
 
 class Cancelled(EdgedError):
     """A job was told to stop and did; the message says how far it had come."""
+
+
+class DBusError(EdgedError):
+    """A message bus cannot be reached, or who is asked on it is not there, does not answer or refuses.
+
+    name: of the D-Bus error where the other end sent one, e.g. `org.freedesktop.DBus.Error.AccessDenied`; else empty.
+    """
+
+    def __init__(self, reason: str, cure: str = "", name: str = "") -> None:
+        self.reason = reason
+        self.cure = cure
+        self.name = name
+        super().__init__(reason + (f" ({cure})" if cure else ""))
+
+
+class Later(EdgedError):
+    """Raised by a performer whose job is not over but has nothing to do for now; the message says what it waits for.
+
+    seconds: after so long it gets another turn, or sooner when it is woken.
+    """
+
+    def __init__(self, reason: str, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(reason)
 
 
 class TypingError(EdgedError):

@@ -19,10 +19,10 @@ from typing import Any, Literal
 import edged
 from edged.actuators.bindings import Bindings
 from edged.actuators.durable import Ledger
-from edged.actuators.effects import Begin, Effect, Halt, Now, Outcome, Release, Stuck, Tell
+from edged.actuators.effects import Abandon, Begin, Effect, Halt, Now, Outcome, Release, Stuck, Tell
 from edged.actuators.engine import GRACE_SECONDS, Engine
 from edged.actuators.gate import Gate
-from edged.actuators.performer import Performer
+from edged.actuators.performer import Performer, TakesTurns
 from edged.actuators.settings import ActuatorSettings
 from edged.actuators.sitter import cancels, cancels_by
 from edged.actuators.worker import Worker
@@ -69,6 +69,7 @@ class Actuator:
         self._gate = Gate(settings, key, self._engine)
         self._bindings = Bindings(settings.bindings, _local_minute)
         self._end: End | None = None
+        self._deaf = False  # to what the worker says
         self._told_health: ActuatorHealth | None = None
         self._health_due = 0.0
         self._forget_due = 0.0
@@ -76,6 +77,8 @@ class Actuator:
         follows = [*self._bindings.filters, *cancels_by(settings)]
         self._bus = ActuatorBus(settings.mqtt, settings.actuator, outbox, self._hear, list(dict.fromkeys(follows)))
         self._worker = Worker(performer, self._finished)
+        if isinstance(performer, TakesTurns):
+            performer.attach(self._wake_job)
         self._systemd = SystemdNotifier()
 
     def run(self, signals: int) -> End:
@@ -142,9 +145,12 @@ class Actuator:
         self._systemd.stopping()
         with self._lock:
             self._carry_out(self._engine.quit("the actuator is ending", self._clock()))
-        ended = self._worker.close(GRACE_SECONDS)
-        if not ended:
-            log.error("the job did not stop within %g s", GRACE_SECONDS)
+        if not self._worker.close(GRACE_SECONDS):
+            with self._lock:
+                end = self._end
+                self._carry_out(self._engine.tick(self._clock()))
+                # What comes back later is not heard, and why we end stays as it was.
+                self._deaf, self._end = True, end
         self._performer.release()
         self._tell_health()
         self._bus.stop(_FAREWELL_SECONDS)
@@ -193,9 +199,17 @@ class Actuator:
     def _finished(self, job_id: str, outcome: Outcome) -> None:
         """On the worker's thread."""
         with self._lock:
-            if self._end == "stuck":
+            if self._end == "stuck" or self._deaf:
                 return  # too late: it was told as failed
             self._carry_out(self._engine.finished(job_id, outcome, self._clock()))
+        self._wake()
+
+    def _wake_job(self, job_id: str) -> None:
+        """On any thread."""
+        with self._lock:
+            if self._wake_writer < 0 or self._end is not None:
+                return  # it is ending: the job has its turn after the next start
+            self._carry_out(self._engine.wake(job_id, self._clock()))
         self._wake()
 
     def _wake(self) -> None:
@@ -214,6 +228,8 @@ class Actuator:
                 self._worker.begin(effect.wish)
             elif isinstance(effect, Halt):
                 self._worker.halt()
+            elif isinstance(effect, Abandon):
+                self._worker.abandon(effect.wish)
             elif isinstance(effect, Release):
                 self._worker.halt()
                 self._performer.release()
@@ -241,7 +257,9 @@ class Actuator:
             self._told_health = health
             self._health_due = now.steady + self._settings.health_seconds
         self._bus.health(health, self._settings.health_seconds)
-        self._systemd.status(f"{health.actuator}: {health.status}" + "".join(f"; {each}" for each in health.reasons))
+        # Whoever reads health over MQTT sees that there is MQTT.
+        mqtt = "" if self._bus.connected else f"no MQTT: {self._bus.problem}"
+        self._systemd.status("; ".join(filter(None, [f"{health.actuator}: {health.status}", mqtt, *health.reasons])))
 
     def _health(self, now: Now) -> ActuatorHealth:
         reasons = []
@@ -269,7 +287,7 @@ class Actuator:
         )
 
     def _problems(self) -> list[str]:
-        found = [self._storage_problem, self._outbox.problem, self._bus.problem, self._gate.clock_problem]
+        found = [self._storage_problem, self._outbox.problem, self._gate.clock_problem]
         try:
             found += self._performer.problems()
         except EdgedError as error:

@@ -38,6 +38,13 @@ class Halt:
 
 
 @dataclass(frozen=True)
+class Abandon:
+    """A job that waited between its turns has ended: have the worker let go of what it had begun."""
+
+    wish: Wish
+
+
+@dataclass(frozen=True)
 class Release:
     """Let go of everything, now."""
 
@@ -49,14 +56,16 @@ class Stuck:
     job_id: str
 
 
-Effect = Union[Tell, Begin, Halt, Release, Stuck]
+Effect = Union[Tell, Begin, Halt, Abandon, Release, Stuck]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an attempt ended. retry: it may work later, not before retry_after_seconds if that is given."""
+    """How an attempt, or a turn of it, ended. retry: it may work later, not before retry_after_seconds if that is given.
+    waiting: it goes on after retry_after_seconds, or when it is woken.
+    """
 
-    result: Literal["succeeded", "failed", "cancelled"]
+    result: Literal["succeeded", "failed", "cancelled", "waiting"]
     reason: str
     retry: bool = False
     retry_after_seconds: float | None = None

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Protocol
 import msgspec
 
 from edged.actuators.durable import Ledger
-from edged.actuators.effects import Begin, Effect, Halt, Now, Outcome, Release, Stuck, Tell
+from edged.actuators.effects import Abandon, Begin, Effect, Halt, Now, Outcome, Release, Stuck, Tell
 from edged.actuators.job import Job, Order, rejected
 from edged.actuators.latch import Latch
 from edged.actuators.options import read_options
@@ -31,13 +31,17 @@ CONTROLS = ("cancel", "confirm", "stop", "reset")
 
 @dataclass
 class _Run:
-    """The attempt that is under way. end: what it becomes when the worker stops because we told it to."""
+    """The attempt that is under way. end: what it becomes when the worker stops because we told it to. ending: we did
+    so only because the actuator ends.
+    """
 
     job_id: str
     timeout_steady: float
     end: Literal["cancelled", "failed"] = "cancelled"
     halt_reason: str = ""
     halted_steady: float | None = None
+    ending: bool = False
+    woken: bool = False
 
 
 class _ControlOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,6 +88,7 @@ class Engine:
         self._turn: str | None = None
         self._run: _Run | None = None
         self._stuck = False
+        self._ending = False
         self.latch = Latch(ledger)
         self.trusted_since = ledger.trusted_since
         self.ends: Counter[str] = Counter()
@@ -117,7 +122,7 @@ class Engine:
 
     def next_seconds(self, now: Now) -> float | None:
         """How long from now until `tick` has something to do; None: not before something happens."""
-        moments = [job.order.expires_at - now.unix for job in self._jobs.values() if not self._is_running(job)]
+        moments = [job.order.expires_at - now.unix for job in self._jobs.values() if self._can_expire(job)]
         if self._run is not None:
             halted = self._run.halted_steady
             moments.append((self._run.timeout_steady if halted is None else halted + GRACE_SECONDS) - now.steady)
@@ -233,12 +238,12 @@ class Engine:
             raise RequestRefused(f"{which}: nothing to cancel")
         if self._run is not None and self._run.job_id == job.id:
             return self._halt("cancelled", reason, now)
-        return [*self._move(job, "cancelled", reason, now), *self.tick(now)]
+        return [*self._drop(job, reason, now), *self.tick(now)]
 
     def confirm(self, job_id: str, now: Now) -> list[Effect]:
         """Somebody confirms a job. Raises RequestRefused when it does not wait for that."""
         job = self._jobs.get(job_id)
-        if job is None or self._is_running(job):
+        if job is None or job.state == "running":
             raise RequestRefused(f"no job {job_id!r} waits for a confirmation")
         if job.confirm != "confirm":
             raise RequestRefused(f"job {job_id!r} needs no confirmation")
@@ -253,7 +258,7 @@ class Engine:
             if self._is_running(job):
                 effects += self._halt("cancelled", f"emergency stop: {reason}", now)
             else:
-                effects += self._move(job, "cancelled", f"emergency stop: {reason}", now)
+                effects += self._drop(job, f"emergency stop: {reason}", now)
         return effects
 
     def reset(self, now: Now) -> list[Effect]:
@@ -269,7 +274,7 @@ class Engine:
         """Whatever is due."""
         effects: list[Effect] = []
         for job in list(self._jobs.values()):
-            if now.unix >= job.order.expires_at and not self._is_running(job):
+            if now.unix >= job.order.expires_at and self._can_expire(job):
                 effects += self._move(job, "expired", _expiry_words(job), now)
         if self._run is not None:
             return effects + self._watch(self._run, now)
@@ -278,6 +283,15 @@ class Engine:
             if turn.id in self._jobs and not self.running:
                 break  # it counts down, or waits for a confirmation
         return effects
+
+    def wake(self, job_id: str, now: Now) -> list[Effect]:
+        """What a job waits for has come, if it waits."""
+        job = self._jobs.get(job_id)
+        if self._run is not None and self._run.job_id == job_id:
+            self._run.woken = True  # it may not have seen it any more
+        elif job is not None and job.state == "running":
+            self._jobs[job_id] = replace(job, due_steady=now.steady)
+        return self.tick(now)
 
     def finished(self, job_id: str, outcome: Outcome, now: Now) -> list[Effect]:
         """The worker is back."""
@@ -288,24 +302,34 @@ class Engine:
         assert run.job_id == job_id
         reason = self._clean(job.order, outcome.reason)
         halted = run.halted_steady is not None
-        if outcome.result == "cancelled" and halted:
+        if run.ending and job.spec.resumes and outcome.result == "cancelled":
+            effects = []  # it stays as it is, and is taken up again after the restart
+        elif outcome.result == "waiting":
+            effects = self._rest(job, run, outcome, reason, now)
+        elif outcome.result == "cancelled" and halted:
             effects = self._move(job, run.end, f"{run.halt_reason}; {reason}", now)
         elif outcome.result == "cancelled":
             effects = self._move(job, "failed", reason, now)
-        elif outcome.result == "failed" and outcome.retry and job.spec.durable and not halted:
+        elif outcome.result == "failed" and outcome.retry and job.spec.durable and (not halted or run.ending):
             effects = self._again(job, outcome, reason, now)
         else:
             effects = self._move(job, outcome.result, reason, now)
         return effects + self.tick(now)
 
     def quit(self, reason: str, now: Now) -> list[Effect]:
-        """The actuator ends in good order: what is not durable gets its end, what runs is told to stop."""
+        """The actuator ends in good order: nothing begins any more, what is not durable gets its end, and what runs is
+        told to stop. Durable jobs are for the actuator that comes after.
+        """
+        self._ending = True
         effects: list[Effect] = []
         for job in list(self._jobs.values()):
             if self._is_running(job):
-                effects += self._halt("cancelled", reason, now)
+                assert self._run is not None
+                self._run.ending = self._run.halted_steady is None
+                end: Literal["cancelled", "failed"] = "failed" if job.spec.durable else "cancelled"
+                effects += self._halt(end, reason, now)
             elif not job.spec.durable:
-                effects += self._move(job, "cancelled", reason, now)
+                effects += self._drop(job, reason, now)
         self._turn = None
         return effects
 
@@ -316,6 +340,8 @@ class Engine:
         policy = self._policy(order.action)
         if not self._enabled(spec):
             raise RequestRefused(f"{order.action} is off (policy.{order.action}.enabled = true turns it on)")
+        if self._ending and not spec.durable:
+            raise RequestRefused("the actuator is ending; ask again when it is back")
         if self.latch.closed:
             raise RequestRefused(f"the emergency stop is on ({self.latch.words}); reset it first")
         if spec.needs_text and order.text is None:
@@ -352,12 +378,16 @@ class Engine:
     def _is_running(self, job: Job) -> bool:
         return self._run is not None and self._run.job_id == job.id
 
+    def _can_expire(self, job: Job) -> bool:
+        """What has begun may have been done: only the performer knows whether it came too late."""
+        return job.state != "running" and not job.interrupted
+
     def _whose_turn(self, now: Now) -> Job | None:
-        if self.latch.closed or self._stuck:
+        if self.latch.closed or self._stuck or self._ending:
             return None
         if self._turn is not None and self._turn in self._jobs:
             return self._jobs[self._turn]
-        for job in self._jobs.values():
+        for job in sorted(self._jobs.values(), key=lambda each: not each.spec.urgent):
             if now.steady >= job.due_steady:
                 self._turn = job.id
                 return job
@@ -392,7 +422,9 @@ class Engine:
     def _begin(self, job: Job, policy: PolicySettings, now: Now) -> list[Effect]:
         timeout = job.spec.timeout_seconds if policy.timeout_seconds is None else policy.timeout_seconds
         words = "" if job.attempt == 1 else f", attempt {job.attempt}"
-        effects = self._move(job, "running", f"begun{words}", now, sync=True)
+        effects: list[Effect] = []
+        if job.state != "running":  # else it is another turn of the same attempt
+            effects = self._move(job, "running", f"begun{words}", now, sync=True)
         if job.id not in self._jobs:
             return effects
         if self._settings.dry_run:
@@ -419,8 +451,27 @@ class Engine:
     def _give_up(self, run: _Run, now: Now) -> list[Effect]:
         self._run = None
         self._stuck = True
-        words = f"{run.halt_reason}; it did not stop within {GRACE_SECONDS:g} s, and the actuator begins anew"
+        after = "ends without it" if self._ending else "begins anew"
+        words = f"{run.halt_reason}; it did not stop within {GRACE_SECONDS:g} s, and the actuator {after}"
+        if run.ending and self._jobs[run.job_id].spec.resumes:
+            return [Release(), Stuck(run.job_id)]  # it is taken up again after the restart
         return [Release(), *self._move(self._jobs[run.job_id], "failed", words, now), Stuck(run.job_id)]
+
+    def _rest(self, job: Job, run: _Run, outcome: Outcome, reason: str, now: Now) -> list[Effect]:
+        """A job waits for something outside; told only when that is news."""
+        pause = 0.0 if run.woken else max(0.0, outcome.retry_after_seconds or 0.0)
+        job = replace(job, due_steady=now.steady + pause, confirmed=True, interrupted=False)
+        if run.halted_steady is not None:
+            return self._drop(job, run.halt_reason, now, run.end)
+        if job.reason == reason:
+            self._jobs[job.id] = job
+            return []
+        return self._move(job, "running", reason, now)
+
+    def _drop(self, job: Job, reason: str, now: Now, end: State = "cancelled") -> list[Effect]:
+        """End a job that the worker is not at."""
+        effects = self._move(job, end, reason, now)
+        return [*effects, Abandon(job.wish())] if job.state == "running" else effects
 
     def _again(self, job: Job, outcome: Outcome, reason: str, now: Now) -> list[Effect]:
         retry = self._settings.retry
@@ -446,7 +497,7 @@ class Engine:
                 self._ledger.sync()
         except StoreError as error:
             self.last_error = str(error)
-            if not after.final:
+            if not after.final and not (job.state == after.state == "running"):
                 after = replace(after, state="failed", reason=f"not begun, for it cannot be noted: {error}")
                 told = after.told(self._settings.actuator)
         if after.final:

@@ -3,6 +3,7 @@
 ::
 
     accepted ─▶ countdown ─▶ running ─▶ succeeded · failed · cancelled
+        │           │           ├─▶ running    (it waits for something outside)
         │           │           └─▶ accepted   (a durable job that is tried again)
         └───────────┴─▶ cancelled · expired · failed
     rejected            (never accepted)
@@ -22,7 +23,7 @@ from edged.jobs import FINAL, JobState, State
 _NEXT: dict[str, frozenset[str]] = {
     "accepted": frozenset({"accepted", "countdown", "running", "cancelled", "expired", "failed"}),
     "countdown": frozenset({"countdown", "running", "cancelled", "expired", "failed"}),
-    "running": frozenset({"accepted", "succeeded", "failed", "cancelled", "expired"}),
+    "running": frozenset({"running", "accepted", "succeeded", "failed", "cancelled", "expired"}),
 }
 
 

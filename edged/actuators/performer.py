@@ -10,15 +10,15 @@ and `release` whenever everything must be let go of at once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 
 from edged.actuators.sensitive import Text
 
-__all__ = ["ActionSpec", "Confirm", "Control", "Performer", "Text", "Wish"]
+__all__ = ["ActionSpec", "Confirm", "Control", "Performer", "TakesTurns", "Text", "Wish"]
 
 Confirm = Literal["none", "countdown", "confirm"]
 
@@ -66,7 +66,9 @@ class ActionSpec:
     durable: a job outlives restart and power cut and is retried until it succeeds or expires (an alert to a human);
     else it dies with its moment (typing). A durable job may not carry sensitive text, for it is kept on disk.
     resumes: of a durable action: when the actuator dies in the middle, `perform` is called again with
-    `wish.interrupted` set, and sees to it itself that nothing is done twice. Without it such a job has failed.
+    `wish.interrupted` set, and sees to it itself that nothing is done twice, and that nothing new is begun after
+    `expires_at`. Without it such a job has failed.
+    urgent: its jobs go before others that wait.
     options: a msgspec struct or pydantic model that reads the request's `options`; it should forbid unknown fields.
     enabled: false for what the owner must turn on in `[policy.ACTION]` first.
     """
@@ -81,6 +83,7 @@ class ActionSpec:
     options: type[Any] = field(default=NoOptions)
     enabled: bool = True
     resumes: bool = False
+    urgent: bool = False
 
 
 class Performer(Protocol):
@@ -107,7 +110,10 @@ class Performer(Protocol):
     def perform(self, wish: Wish, control: Control) -> str:
         """Do it and return one plain sentence on what was done; blocks until done.
 
-        Raises ActionFailed, or Cancelled when `control` said stop before the work was complete.
+        Raises ActionFailed, or Cancelled when `control` said stop before the work was complete, or Later: the job stays
+        `running`, others have their turns, and `perform` is called again. From then on the performer itself honours
+        `expires_at`. When a job is ended between its turns, `perform` is called a last time with a `control` that
+        already says stop, so that it lets go of what it has begun; what comes of that is not told.
         """
         ...
 
@@ -121,4 +127,13 @@ class Performer(Protocol):
 
     def close(self) -> None:
         """Let go of everything for good. Asked again it does nothing."""
+        ...
+
+
+@runtime_checkable
+class TakesTurns(Protocol):
+    """A performer whose jobs wait for something outside."""
+
+    def attach(self, wake: Callable[[str], None]) -> None:
+        """wake: gives the job with an id its next turn now; safe for any thread that holds no lock of the performer."""
         ...

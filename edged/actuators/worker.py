@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from edged.actuators.effects import Outcome
 from edged.actuators.performer import Performer, Wish
-from edged.errors import ActionFailed, Cancelled, EdgedError
+from edged.errors import ActionFailed, Cancelled, EdgedError, Later
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class Worker:
     def __init__(self, performer: Performer, finished: Callable[[str, Outcome], None]) -> None:
         self._performer = performer
         self._finished = finished
-        self._wishes: queue.SimpleQueue[tuple[Wish, JobControl] | None] = queue.SimpleQueue()
+        self._wishes: queue.SimpleQueue[tuple[Wish, JobControl, bool] | None] = queue.SimpleQueue()
         self._control: JobControl | None = None
         self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
         self._thread.start()
@@ -51,7 +51,13 @@ class Worker:
     def begin(self, wish: Wish) -> None:
         """Do it, after what is under way."""
         self._control = JobControl()
-        self._wishes.put((wish, self._control))
+        self._wishes.put((wish, self._control, True))
+
+    def abandon(self, wish: Wish) -> None:
+        """Let go of what a job has begun that ended between its turns, after what is under way. Nothing is told."""
+        control = JobControl()
+        control.stop()
+        self._wishes.put((wish, control, False))
 
     def halt(self) -> None:
         """Stop what was begun last."""
@@ -67,8 +73,10 @@ class Worker:
 
     def _run(self) -> None:
         while (found := self._wishes.get()) is not None:
-            wish, control = found
-            self._finished(wish.id, self._attempt(wish, control))
+            wish, control, tell = found
+            outcome = self._attempt(wish, control)
+            if tell:
+                self._finished(wish.id, outcome)
 
     def _attempt(self, wish: Wish, control: JobControl) -> Outcome:
         try:
@@ -77,6 +85,8 @@ class Worker:
             return Outcome("cancelled", str(error))
         except ActionFailed as error:
             return Outcome("failed", str(error), error.retry, error.retry_after_seconds)
+        except Later as pause:
+            return Outcome("waiting", str(pause), retry_after_seconds=pause.seconds)
         except EdgedError as error:
             return Outcome("failed", str(error))
         except Exception as error:  # noqa: BLE001 - a bug in one job must not end all jobs
