@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import resource
 import time
 
 import edged
@@ -33,6 +34,8 @@ def run_actuator(settings: ActuatorSettings) -> int:
 
     Raises StoreError when what was done cannot be remembered, for then the same could be done twice, and SettingsError.
     """
+    # Key and texts are in our memory: it must not be written out when we crash (systemd-coredump keeps to this, too).
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     key = find_key(settings.signing.key_file, settings.signing.credential)
     if key is None and settings.signing.required:
         cure = f'edged actuator keygen {settings.actuator}.key, then signing.key_file = "{settings.actuator}.key"'

@@ -174,7 +174,9 @@ class Stage:
         deadline = time.monotonic() + seconds
         while not (found := condition()):
             if time.monotonic() > deadline:
-                raise AssertionError(f"it did not happen; heard {self.heard[-12:]}; log:\n{self.log()[-4000:]}")
+                raise AssertionError(
+                    f"it did not happen; heard {str(self.heard[-12:])[-3000:]}; log:\n{self.log()[-4000:]}"
+                )
             self.hear()
         return found
 
