@@ -302,7 +302,7 @@ class Engine:
         assert run.job_id == job_id
         reason = self._clean(job.order, outcome.reason)
         halted = run.halted_steady is not None
-        if run.ending and job.spec.resumes and outcome.result == "cancelled":
+        if run.ending and job.spec.resumes and outcome.result in ("cancelled", "waiting"):
             effects = []  # it stays as it is, and is taken up again after the restart
         elif outcome.result == "waiting":
             effects = self._rest(job, run, outcome, reason, now)
