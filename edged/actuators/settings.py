@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from edged.actuators.performer import Confirm
+from edged.actuators.templates import check_template, texts_in
 from edged.settings import LogSettings, MqttSettings, StoreSettings, option
 
 Scalar = str | bool | int | float
-_FILTER = r"^(?:[^+#/\x00]+|\+)?(?:/(?:[^+#/\x00]*|\+))*(?:/#)?$|^#$"
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 
 
@@ -84,7 +84,7 @@ class CancelSettings(_Section):
 class ConditionSettings(_Section):
     """One condition on a field of the payload. Of equals, one_of, at_least and at_most at least one is given."""
 
-    field: str = option(..., "Name of the field; levels are separated by dots.", min_length=1)
+    field: str = option(..., "Name of the field; levels are separated by dots.", pattern=r"^[^.]+(\.[^.]+)*$")
     equals: Scalar | None = option(None, "The field is exactly this.")
     one_of: list[Scalar] = option([], "The field is one of these.")
     at_least: float | None = option(None, "The field is a number, this or more.")
@@ -104,8 +104,11 @@ class BindingSettings(_Section):
     """What the actuator does by itself when something happens. `{field}` stands for a field of the payload."""
 
     name: str = option(..., "Name of the binding.", pattern=r"^[a-z0-9_-]{1,64}$")
-    topic: str = option(..., "Topic filter, with + and #.", pattern=_FILTER, min_length=1)
+    topic: str = option(..., "Topic filter, with + and #.", min_length=1, max_length=1000)
     when: list[ConditionSettings] = option([], "All of these must hold; none: every message counts.")
+    every_message: bool = option(
+        False, "Every message for which all holds counts, not only the first; of events that is always so."
+    )
     action: str = option(..., "The action.", min_length=1)
     text: str | None = option(None, "Its text; {field} is replaced, {{ is a brace.")
     options: dict[str, Any] = option({}, "Its options; {field} is replaced in texts.")
@@ -116,11 +119,49 @@ class BindingSettings(_Section):
     limit_seconds: float = option(3600.0, "Stretch of time that limit is about.", unit="s", ge=1, le=2_678_400)
     hours: str = option("", "Time of day, local, e.g. 08:00-22:00 or 22:00-06:00; empty: always.")
 
-    @model_validator(mode="after")
-    def _hours_read(self) -> BindingSettings:
-        if self.hours and not _TIME.fullmatch(self.hours):
-            raise ValueError(f"hours = {self.hours!r} is not like 08:00-22:00")
-        return self
+    @field_validator("topic")
+    @classmethod
+    def _is_a_filter(cls, topic: str) -> str:
+        levels = topic.split("/")
+        for position, level in enumerate(levels):
+            if level == "#" and position < len(levels) - 1:
+                raise ValueError("# stands for all further levels: nothing comes after it")
+            if level not in ("+", "#") and ("+" in level or "#" in level):
+                raise ValueError(f"{level!r}: + and # stand alone between slashes")
+        if levels[0] == "$share":
+            raise ValueError(
+                "a shared subscription gets only some of the messages: give the filter without $share/NAME/"
+            )
+        if "\x00" in topic:
+            raise ValueError("a topic has no zero character")
+        return topic
+
+    @field_validator("text")
+    @classmethod
+    def _text_is_a_template(cls, text: str | None) -> str | None:
+        if text is not None:
+            check_template(text)
+        return text
+
+    @field_validator("options")
+    @classmethod
+    def _options_are_templates(cls, options: dict[str, Any]) -> dict[str, Any]:
+        for path, text in texts_in(options, "options"):
+            try:
+                check_template(text)
+            except ValueError as error:
+                raise ValueError(f"{path.partition('.')[2]}: {error}") from None
+        return options
+
+    @field_validator("hours")
+    @classmethod
+    def _hours_read(cls, hours: str) -> str:
+        found = _TIME.fullmatch(hours)
+        if hours and not found:
+            raise ValueError("must be like 08:00-22:00")
+        if found and found.group(1, 2) == found.group(3, 4):
+            raise ValueError("begins when it ends: it would be never (leave it empty for always)")
+        return hours
 
     def minutes(self) -> tuple[int, int] | None:
         """Begin and end of the time of day in minutes after midnight; None: always."""

@@ -20,8 +20,8 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from edged.capture.source import kind_of
-from edged.configuration.options import field_at, is_section, kinds_of, leaves, section_of
-from edged.configuration.problems import Origin, problem_of, value_in
+from edged.configuration.options import entry_model, field_at, is_section, kinds_of, leaves, section_of
+from edged.configuration.problems import Origin, beside_the_point, problem_of, value_in
 from edged.configuration.words import choices_of
 from edged.errors import EdgedError, SettingProblem, SettingsError
 from edged.settings import Settings
@@ -121,13 +121,16 @@ def _validated(
         rest = copy.deepcopy(values)
         for details in unknown:
             *sections, name = details["loc"]
-            value_in(rest, [str(section) for section in sections]).pop(name)
+            # What is in a list or table of sections has been looked at with its entry.
+            if isinstance(section := value_in(rest, [str(section) for section in sections]), dict):
+                section.pop(name, None)
         try:
             root.model_validate(rest)
         except ValidationError as error:
             known = {(details["type"], details["loc"]) for details in complaints}
             again = error.errors(include_url=False)
             complaints += [details for details in again if (details["type"], details["loc"]) not in known]
+    complaints = [details for details in complaints if not beside_the_point(details, values, root)]
     problems += [problem_of(details, values, origins, root) for details in complaints]
     return None
 
@@ -151,11 +154,24 @@ def _lay(
     """Merge `above` over `below`, in place, remembering where each leaf came from."""
     for name, value in above.items():
         path = f"{at}{name}"
+        field = field_at(path.split("."), root)
         if isinstance(value, Mapping) and isinstance(below.get(name, {}), dict) and is_section(path, root):
             _lay(root, below.setdefault(name, {}), value, origin, origins, path + ".")
+        elif isinstance(value, Mapping) and isinstance(below.get(name), dict) and field and entry_model(field):
+            # One entry set from elsewhere must not make the others vanish: they may be what keeps somebody safe.
+            _merge(below[name], value)
+            origins[path] = origin
         else:
             below[name] = value
             origins[path] = origin
+
+
+def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> None:
+    for name, value in above.items():
+        if isinstance(value, Mapping) and isinstance(below.get(name), dict):
+            _merge(below[name], value)
+        else:
+            below[name] = value
 
 
 def _nested(overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
@@ -36,6 +36,20 @@ def section_of(field: FieldInfo) -> type[BaseModel] | None:
     """The model of a field that is a section of settings, else None."""
     kind = field.annotation
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def entry_model(field: FieldInfo) -> type[BaseModel] | None:
+    """The model of the entries of a list or table of sections; None for any other setting."""
+    if get_origin(field.annotation) not in (list, dict):
+        return None
+    entry = get_args(field.annotation)[-1]
+    found = (each for each in (entry, *get_args(entry)) if isinstance(each, type) and issubclass(each, BaseModel))
+    return next(found, None)
+
+
+def entry_choice(field: FieldInfo) -> bool:
+    """An entry may be something simpler instead, such as a text."""
+    return len(get_args(get_args(field.annotation)[-1])) > 1
 
 
 def value_at(settings: BaseModel, path: str) -> Any:

@@ -34,7 +34,7 @@ def plain_reason(details: Mapping[str, Any], field: FieldInfo | None) -> tuple[s
     if kind == "value_error":
         return str(context.get("error", details["msg"])), default
     if kind == "literal_error":
-        choices = [str(choice) for choice in get_args(field.annotation)] if field is not None else []
+        choices = [str(choice) for choice in choices_of(field)] if field is not None else []
         near = difflib.get_close_matches(str(details.get("input")), choices, n=1)
         told = f"must be one of {', '.join(choices)}" if choices else f"must be {context.get('expected')}"
         return told, f"did you mean {near[0]}?" if near else default
@@ -42,6 +42,8 @@ def plain_reason(details: Mapping[str, Any], field: FieldInfo | None) -> tuple[s
         return f"must be {range_words(field) or limit_words(context)}", default
     if kind == "string_pattern_mismatch":
         return f"must be {_pattern_words(str(context.get('pattern')))}", default
+    if kind == "string_too_long":
+        return f"must have at most {context.get('max_length')} characters", default
     if kind == "string_too_short":
         return "must not be empty", default
     if kind == "missing":
@@ -104,14 +106,18 @@ def unit_of(field: FieldInfo) -> str:
 
 
 def choices_of(field: FieldInfo) -> tuple[Any, ...]:
-    """The values of a setting that has a fixed list of them."""
-    return get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    """The values of a setting that has a fixed list of them, also where it may be left open."""
+    for kind in (field.annotation, *get_args(field.annotation)):
+        if get_origin(kind) is Literal:
+            return get_args(kind)
+    return ()
 
 
 def _pattern_words(pattern: str) -> str:
     known = {
         r"^[a-z0-9_-]{1,64}$": "1 to 64 of the characters a-z, 0-9, - and _",
         r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$": "letters, digits, - and _, in levels separated by single slashes",
+        r"^[^.]+(\.[^.]+)*$": "names separated by single dots",
     }
     return known.get(pattern, f"text that matches {pattern}")
 
