@@ -16,16 +16,16 @@ from typing import Literal
 import msgspec
 
 import edged
+from edged.announcer import Announcer
 from edged.bus.bus import Bus
 from edged.bus.outbox import Outbox
 from edged.daemon import board
-from edged.daemon.announcer import Announcer
 from edged.daemon.health import ChildCondition, Condition, Verdict, is_hot, judge_health
 from edged.daemon.reporter import Reporter
 from edged.daemon.requests import Desk
 from edged.daemon.tuning import Beginning, Tuner
 from edged.daemon.vitals import Vitals
-from edged.discovery.payload import birth_topics
+from edged.discovery.camera import device
 from edged.events import Config, Happening, Health, HealthState, HealthStatus, iso_utc
 from edged.frames import FrameSlot
 from edged.messages import LOADING, CaptureReport, Failed, InferenceReport, Picture, TakePicture, Upward
@@ -81,10 +81,10 @@ class Life:
         self._slot = FrameSlot.create(settings.capture.width * settings.capture.height * 3)
         doors = [camera_topic(settings.mqtt.prefix, settings.camera, key) for key in ("config_set", "config_change")]
         if settings.home_assistant.enabled:
-            doors += birth_topics(settings)
+            doors += device(settings).birth_topics
         self._bus = Bus(settings.mqtt, settings.camera, outbox, listens=doors)
         self._tuner = Tuner(beginning, kept, self._bus, self)
-        self._announcer = Announcer(settings, kept, self._bus)
+        self._announcer = Announcer(device(settings), kept, self._bus)
         self._supervisor = Supervisor(
             settings, self._slot, self._selector,
             on_message=self._heard, on_loss=self._lost, table=table, patience=patience,
@@ -147,7 +147,7 @@ class Life:
         self._settings = settings
         self._reporter.adopt(settings)
         self._supervisor.adopt(settings)
-        self._announcer.adopt(settings)
+        self._announcer.adopt(device(settings))
 
     def told(self, body: Config) -> None:
         """Publish that settings changed."""

@@ -7,7 +7,9 @@ from typing import Any, Literal, get_args
 
 from edged import events
 
-Platform = Literal["binary_sensor", "sensor", "event", "switch", "button", "image", "number", "select"]
+Platform = Literal[
+    "binary_sensor", "sensor", "event", "switch", "button", "image", "number", "select", "text", "notify"
+]
 # camera: only while pictures are fresh. daemon: as long as the daemon is there.
 Needs = Literal["camera", "daemon"]
 

@@ -15,7 +15,7 @@ from edged.bus.bus import Bus
 from edged.bus.outbox import MemoryOutbox
 from edged.bus.private_broker import PrivateBroker
 from edged.bus.subscriber import Subscriber
-from edged.discovery import payload
+from edged.discovery import camera
 from edged.errors import BrokerError
 from edged.events import PresenceState
 from edged.settings import MqttSettings, Settings
@@ -66,8 +66,8 @@ def test_a_camera_says_all_it_has_to_say_and_hears_what_it_is_asked(as_user: As)
     wanted = {f"edged/camera/front/{leaf}" for leaf in
               ("availability", "health", "state/presence", "event/blink", "snapshot/frame", "config/state", "config/set")}  # fmt: skip
     settings = Settings()
-    discovery = payload.device_topic(settings)
-    piecewise = payload.component_topic(settings, "someone", "binary_sensor")
+    discovery = camera.device(settings).topic
+    piecewise = camera.device(settings).component_topic("someone", "binary_sensor")
     with Subscriber(as_user("homeassistant"), ["edged/#", "homeassistant/#"]) as operator:
         bus = Bus(as_user("front"), "front", MemoryOutbox(),
                   listens=["edged/camera/front/config/set", "edged/camera/front/config/change", "homeassistant/status"])  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from edged.discovery import payload
+from edged.discovery import camera
 from edged.settings import Settings
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -17,7 +17,7 @@ GUIDE = (DOCS / "home-assistant.md").read_text(encoding="utf-8")
 
 
 def test_every_entity_in_the_guide_exists() -> None:
-    (body,) = payload.messages(Settings()).values()
+    (body,) = camera.device(Settings()).messages().values()
     known = {one.get("default_entity_id") for one in json.loads(body)["components"].values()}
     named = set(re.findall(r"\b(?:binary_sensor|sensor|switch|number|event)\.edged_front_\w+", GUIDE))
     assert named
@@ -46,5 +46,5 @@ def test_the_blueprint_uses_every_input_it_asks_for() -> None:
     assert blueprint["blueprint"]["domain"] == "automation"
     assert set(asked) == set(blueprint["blueprint"]["input"])
     gestures = blueprint["blueprint"]["input"]["gesture"]["selector"]["select"]["options"]
-    (body,) = payload.messages(Settings()).values()
+    (body,) = camera.device(Settings()).messages().values()
     assert gestures == json.loads(body)["components"]["blink"]["event_types"]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 import random
 
-from edged.bus.bus import Bus
 from edged.bus.message import Message
-from edged.discovery import payload
-from edged.settings import Settings
+from edged.bus.speaker import Speaker
+from edged.discovery.device import MIGRATE, Device, with_removals
 from edged.store.kept import KeptFile
 
 log = logging.getLogger(__name__)
@@ -21,14 +20,13 @@ _SETTLE_SECONDS = 15.0
 
 
 class Announcer:
-    """Publishes the discovery messages of one life."""
+    """Publishes one device's discovery messages. kept: where it is noted what was announced."""
 
-    def __init__(self, settings: Settings, kept: KeptFile, bus: Bus, chance: random.Random | None = None) -> None:
+    def __init__(self, device: Device, kept: KeptFile, bus: Speaker, chance: random.Random | None = None) -> None:
         self._kept = kept
         self._bus = bus
         self._chance = chance or random.Random()
-        self._settings = settings
-        self._births = payload.birth_topics(settings)
+        self._device = device
         self._messages: dict[str, bytes] = {}
         self._moving: list[str] = []
         self._renew_at: float | None = None
@@ -39,10 +37,10 @@ class Announcer:
     def start(self, now: float) -> None:
         """Announce what there is; take away what an earlier start announced and is no more."""
         kept = self._kept.now
-        self._messages = payload.messages(self._settings)
+        self._messages = self._device.messages()
         gone = [topic for topic in kept.announced if topic not in self._messages]
-        self._moving = [topic for topic in gone if self._messages and payload.moves(self._settings, topic)]
-        components = payload.component_platforms(self._settings)
+        self._moving = [topic for topic in gone if self._messages and self._device.moves(topic)]
+        components = self._device.platforms
         self._former = {
             key: platform for key, platform in kept.announced_components.items() if components.get(key) != platform
         }
@@ -55,7 +53,7 @@ class Announcer:
             self._settle_at = now + _SETTLE_SECONDS
         for topic in gone:
             # Entities that move keep their history and names.
-            self._bus.retained(topic, payload.MIGRATE if topic in self._moving else b"")
+            self._bus.retained(topic, MIGRATE if topic in self._moving else b"")
         if self._moving:
             self._announce_at = now + _MOVE_SECONDS
         else:
@@ -65,15 +63,14 @@ class Announcer:
         # First: once the new messages are there, Home Assistant takes each that is cleared for a conflict with them.
         for topic in self._moving:
             self._bus.retained(topic, b"")
-        device = payload.device_topic(self._settings)
         for topic, message in self._messages.items():
-            removing = topic == device and self._former
-            self._bus.retained(topic, payload.with_removals(message, self._former) if removing else message)
+            removing = topic == self._device.topic and self._former
+            self._bus.retained(topic, with_removals(message, self._former) if removing else message)
 
-    def adopt(self, settings: Settings) -> None:
-        """Announce what other settings change."""
-        self._settings = settings
-        for topic, message in payload.messages(settings).items():
+    def adopt(self, device: Device) -> None:
+        """Announce what is different now."""
+        self._device = device
+        for topic, message in device.messages().items():
             if self._messages.get(topic) != message:
                 self._messages[topic] = message
                 if self._announce_at is None:
@@ -81,7 +78,7 @@ class Announcer:
 
     def take(self, message: Message, now: float) -> None:
         """Home Assistant says that it has come up."""
-        if message.topic in self._births and message.payload == b"online" and not message.retain:
+        if message.topic in self._device.birth_topics and message.payload == b"online" and not message.retain:
             self._renew_at = now + self._chance.uniform(*_JITTER_SECONDS)
 
     def tick(self, now: float) -> None:
@@ -104,6 +101,4 @@ class Announcer:
             for topic, message in self._messages.items():
                 self._bus.retained(topic, message)
                 self._bus.renew(topic)
-            self._kept.replace(
-                announced=tuple(self._messages), announced_components=payload.component_platforms(self._settings)
-            )
+            self._kept.replace(announced=tuple(self._messages), announced_components=self._device.platforms)

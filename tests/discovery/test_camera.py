@@ -11,8 +11,9 @@ import pytest
 
 from edged import events
 from edged.configuration.options import Leaf, leaves, remote_of
-from edged.discovery import payload
+from edged.discovery import camera
 from edged.discovery.controls import controls
+from edged.discovery.device import with_removals
 from edged.events import Blink, Dwell, EyesState, Gaze, GazeState, Happening, Presence, PresenceState, Summary
 from edged.remote.verdict import Accepted, judge
 from edged.settings import Settings
@@ -29,7 +30,7 @@ OPEN = Settings.model_validate({"snapshot": {"enabled": True}})
 
 
 def document(settings: Settings = OPEN) -> dict[str, Any]:
-    (body,) = payload.messages(settings).values()
+    (body,) = camera.device(settings).messages().values()
     found: dict[str, Any] = json.loads(body)
     return found
 
@@ -183,12 +184,12 @@ def test_a_number_can_be_set_to_its_limits(leaf: Leaf) -> None:
 def test_what_the_owner_has_switched_off_is_not_offered() -> None:
     closed = components(Settings.model_validate({"remote": {"enabled": False}}))
     assert not [key for key in closed if key.startswith("set_") or key in ("snapshot", "last_snapshot")]
-    assert payload.messages(Settings.model_validate({"home_assistant": {"enabled": False}})) == {}
+    assert camera.device(Settings.model_validate({"home_assistant": {"enabled": False}})).messages() == {}
 
 
 def test_component_discovery_says_the_same_with_a_message_an_entity() -> None:
     settings = Settings.model_validate({"home_assistant": {"discovery": "components"}})
-    found = payload.messages(settings)
+    found = camera.device(settings).messages()
     assert len(found) == len(components(Settings()))
     one = json.loads(found["homeassistant/binary_sensor/edged_front/someone/config"])
     assert one["object_id"] == "edged_front_someone"
@@ -207,19 +208,19 @@ def test_triggers_for_gestures_and_dwells() -> None:
 def test_a_switch_of_the_way_migrates_what_is_still_there_and_only_that() -> None:
     device = Settings()
     single = Settings.model_validate({"home_assistant": {"discovery": "components"}})
-    someone = payload.component_topic(device, "someone", "binary_sensor")
-    assert payload.moves(device, someone)
-    assert payload.moves(single, payload.device_topic(device))
-    assert not payload.moves(device, payload.device_topic(device)), "the same way moves nothing"
+    someone = camera.device(device).component_topic("someone", "binary_sensor")
+    assert camera.device(device).moves(someone)
+    assert camera.device(single).moves(camera.device(device).topic)
+    assert not camera.device(device).moves(camera.device(device).topic), "the same way moves nothing"
     for gone in ("sensor/edged_front/someone", "binary_sensor/edged_back/someone", "binary_sensor/edged_front/x"):
-        assert not payload.moves(device, f"homeassistant/{gone}/config"), gone
+        assert not camera.device(device).moves(f"homeassistant/{gone}/config"), gone
     off = Settings.model_validate({"home_assistant": {"enabled": False}})
-    assert not payload.moves(off, someone), "what is switched off is cleared, not moved"
+    assert not camera.device(off).moves(someone), "what is switched off is cleared, not moved"
 
 
 def test_what_is_gone_is_taken_away_and_what_changed_its_platform_is_too() -> None:
-    (body,) = payload.messages(OPEN).values()
-    found = json.loads(payload.with_removals(body, {"old": "sensor", "someone": "sensor"}))["components"]
+    (body,) = camera.device(OPEN).messages().values()
+    found = json.loads(with_removals(body, {"old": "sensor", "someone": "sensor"}))["components"]
     assert found["old"] == {"platform": "sensor"}
     assert found["someone"] == {"platform": "sensor"}
     rest = components()
