@@ -8,8 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel, create_model
 
+from edged.actuators.agreement import disagreements
 from edged.actuators.performer import Performer
 from edged.actuators.settings import ActuatorSettings
+from edged.errors import SettingsError
 from edged.settings import option
 
 
@@ -30,6 +32,11 @@ KINDS: dict[str, Kind] = {
         "edged.actuators.typing.settings:TypingSettings",
         "edged.actuators.typing.performer:TypingPerformer",
     ),
+    "lock_screen": Kind(
+        "Locks screens, and keeps them locked.",
+        "edged.actuators.lock_screen.settings:LockScreenSettings",
+        "edged.actuators.lock_screen.performer:LockScreenPerformer",
+    ),
 }
 
 
@@ -41,8 +48,11 @@ def settings_model(kind: str) -> type[ActuatorSettings]:
 
 
 def build(settings: ActuatorSettings) -> Performer:
-    """What acts. Raises SettingsError for settings that do not go together."""
+    """What acts. Raises SettingsError for settings that do not go together, or not with what it can do."""
     performer: Performer = _found(KINDS[settings.kind].performer)(settings)
+    if problems := disagreements(settings, performer.actions):
+        performer.close()
+        raise SettingsError(problems, f"the settings of {settings.actuator}")
     return performer
 
 

@@ -1,0 +1,121 @@
+"""Speaks to one desktop as its user: a program of its own, run by `desktop.py`.
+
+A session bus lets in nobody but its user, not even root; and whatever hangs there hangs here, where it can be killed.
+Reads questions as lines of JSON, answers each with a line, ends with its standard input.
+
+Usage: python -m edged.actuators.lock_screen.desktop_child ADDRESS
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from typing import Any, NamedTuple
+
+from edged.actuators.lock_screen.dbus import Connection
+from edged.errors import DBusError
+
+_XDG_SECONDS = 10.0
+# A screensaver may answer only when its animation is over.
+_LOCK_SECONDS = 10.0
+# Of the variables that a desktop tells its user's systemd: what xdg-screensaver looks at.
+_OF_THE_DESKTOP = (
+    "DISPLAY",
+    "WAYLAND_DISPLAY",
+    "XAUTHORITY",
+    "XDG_CURRENT_DESKTOP",
+    "XDG_SESSION_TYPE",
+    "DESKTOP_SESSION",
+    "KDE_FULL_SESSION",
+    "KDE_SESSION_VERSION",
+    "GNOME_DESKTOP_SESSION_ID",
+)
+
+
+class Screensaver(NamedTuple):
+    """service, path, interface on the session bus. words: `Lock` takes a text for those who come by.
+
+    shows: active means locked. GNOME's is active when the screen is merely dark; it sets LockedHint instead.
+    """
+
+    service: str
+    path: str
+    interface: str
+    words: bool = False
+    shows: bool = True
+
+
+# The desktops' own first: several of them have the last name as well, and do not lock by it.
+SCREENSAVERS = (
+    Screensaver("org.gnome.ScreenSaver", "/org/gnome/ScreenSaver", "org.gnome.ScreenSaver", shows=False),
+    Screensaver("org.cinnamon.ScreenSaver", "/org/cinnamon/ScreenSaver", "org.cinnamon.ScreenSaver", words=True),
+    Screensaver("org.mate.ScreenSaver", "/org/mate/ScreenSaver", "org.mate.ScreenSaver"),
+    Screensaver("org.xfce.ScreenSaver", "/org/xfce/ScreenSaver", "org.xfce.ScreenSaver"),
+    Screensaver("org.kde.screensaver", "/ScreenSaver", "org.freedesktop.ScreenSaver"),
+    Screensaver("org.freedesktop.ScreenSaver", "/org/freedesktop/ScreenSaver", "org.freedesktop.ScreenSaver"),
+)
+
+
+def main() -> None:
+    """Answer until nobody asks any more."""
+    address = sys.argv[1]
+    for line in sys.stdin:
+        try:
+            answer = _answer(line.strip(), address)
+        except DBusError as error:
+            answer = {"why": str(error)}
+        print(json.dumps(answer), flush=True)
+
+
+def _answer(question: str, address: str) -> dict[str, Any]:
+    if question == "xdg_screensaver":
+        return _xdg_screensaver(address)
+    with Connection(address, "session bus", starts=False, call_seconds=_LOCK_SECONDS) as bus:
+        found = next((each for each in SCREENSAVERS if bus.has_owner(each.service)), None)
+        if found is None:
+            return {"why": "no screensaver is on the desktop's D-Bus"}
+        answer: dict[str, Any] = {"by": found.service, "shows": found.shows}
+        if question == "lock":
+            arguments = ("s", "") if found.words else ()
+            bus.call(found.service, found.path, found.interface, "Lock", *arguments)
+        else:
+            (active,) = bus.call(found.service, found.path, found.interface, "GetActive")
+            answer["active"] = bool(active)
+        return answer
+
+
+def _xdg_screensaver(address: str) -> dict[str, Any]:
+    program = shutil.which("xdg-screensaver")
+    if program is None:
+        return {"why": "xdg-screensaver is not installed (package xdg-utils)"}
+    environment = {**os.environ, **_desktops_environment(address)}
+    try:
+        done = subprocess.run(
+            [program, "lock"], env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=_XDG_SECONDS,
+            check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return {"why": f"xdg-screensaver did not end within {_XDG_SECONDS:g} s"}
+    if done.returncode:
+        words = done.stderr.decode(errors="replace").strip().splitlines()
+        return {"why": f"xdg-screensaver failed: {words[-1] if words else f'exit status {done.returncode}'}"}
+    return {"by": "xdg-screensaver"}
+
+
+def _desktops_environment(address: str) -> dict[str, str]:
+    """What the desktop told the systemd of its user; nothing where there is none."""
+    service, path = "org.freedesktop.systemd1", "/org/freedesktop/systemd1"
+    try:
+        with Connection(address, "session bus", starts=False) as bus:
+            told = bus.properties(service, path, "org.freedesktop.systemd1.Manager").get("Environment", [])
+    except DBusError:
+        return {}
+    pairs = dict(each.split("=", 1) for each in told if "=" in each)
+    return {name: value for name, value in pairs.items() if name in _OF_THE_DESKTOP}
+
+
+if __name__ == "__main__":
+    main()
