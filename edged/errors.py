@@ -28,6 +28,11 @@
     ├── ActionFailed                exit 1   an actuator tried and could not; says whether trying again may help
     ├── Cancelled                   exit 1   an actuator was told to stop in the middle of a job
     ├── Later                                no failure: a job goes on later, and the worker is free until then
+    ├── TwilioError                 exit 1   a request to Twilio came to nothing, as far as we know
+    │   ├── TwilioRefused                    Twilio will not do it (4xx): asking again would not help
+    │   ├── TwilioBusy                       Twilio has too much to do (429): it was not done
+    │   ├── TwilioAway                       Twilio was not reached: it was not done
+    │   └── TwilioUnclear                    no usable answer: it may have been done
     └── DBusError                   exit 1   a message bus, or who is asked on it, does not do its part
 
 Exit statuses: 0 done, 1 a problem was found, 2 wrong usage or settings, 3 no picture source,
@@ -191,6 +196,35 @@ class Later(EdgedError):
     def __init__(self, reason: str, seconds: float) -> None:
         self.seconds = seconds
         super().__init__(reason)
+
+
+class TwilioError(EdgedError):
+    """A request to Twilio came to nothing, as far as we know. Never carries credentials, numbers or texts."""
+
+
+class TwilioRefused(TwilioError):
+    """Twilio answered 4xx. status: of HTTP. code: Twilio's own (https://www.twilio.com/docs/api/errors); 0: none."""
+
+    def __init__(self, reason: str, status: int, code: int) -> None:
+        self.status = status
+        self.code = code
+        super().__init__(reason)
+
+
+class TwilioBusy(TwilioError):
+    """Twilio answered 429. retry_after_seconds: as it said, or None."""
+
+    def __init__(self, reason: str, retry_after_seconds: float | None) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(reason)
+
+
+class TwilioAway(TwilioError):
+    """There was no connection: nothing was sent."""
+
+
+class TwilioUnclear(TwilioError):
+    """The request may have arrived: a timeout, a broken connection, 5xx, an answer that is none."""
 
 
 class TypingError(EdgedError):

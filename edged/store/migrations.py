@@ -6,6 +6,7 @@ from edged.store.sqlite_library import Database, Migrations
 
 MIGRATIONS = Migrations("edged")  # of a camera's database, and of the outbox of an actuator
 JOB_MIGRATIONS = Migrations("edged jobs")  # of an actuator's memory
+TWILIO_MIGRATIONS = Migrations("edged twilio")  # of what an actuator has sent through Twilio
 
 
 @MIGRATIONS(name="0001_outbox")
@@ -35,3 +36,21 @@ def _jobs(database: Database) -> None:
     database.execute("CREATE INDEX job_action ON job (action, added_at)")
     # What must be known again, by name: the emergency stop, from when on requests are trusted.
     database.execute("CREATE TABLE fact (name TEXT PRIMARY KEY, value BLOB NOT NULL)")
+
+
+@TWILIO_MIGRATIONS(name="0001_sendings")
+def _sendings(database: Database) -> None:
+    # One message or call to one person. It is noted before Twilio is asked: without a sid it may have been sent.
+    # Neither texts nor numbers. first_at, tried_at: Unix seconds of the first and the last request.
+    database.execute(
+        "CREATE TABLE sending (job TEXT NOT NULL, step INTEGER NOT NULL, channel TEXT NOT NULL, recipient TEXT NOT NULL, "
+        "emergency INTEGER NOT NULL, first_at REAL NOT NULL, tried_at REAL NOT NULL, sid TEXT UNIQUE, taken_at REAL, "
+        "status TEXT NOT NULL DEFAULT '', code INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (job, step))"
+    )
+    database.execute("CREATE INDEX sending_recipient ON sending (recipient, emergency, first_at)")
+    # A chain under way. keypad: what its calls give to be called back with. notes: what became of the steps before.
+    database.execute(
+        "CREATE TABLE alert (job TEXT PRIMARY KEY, keypad TEXT NOT NULL UNIQUE, opened_at REAL NOT NULL, "
+        "step INTEGER NOT NULL, step_began_at REAL NOT NULL, tries INTEGER NOT NULL, notes BLOB NOT NULL, "
+        "acknowledged_at REAL, acknowledged_by TEXT NOT NULL DEFAULT '', over INTEGER NOT NULL DEFAULT 0)"
+    )
