@@ -81,6 +81,11 @@ class Announcer:
         if message.topic in self._device.birth_topics and message.payload == b"online" and not message.retain:
             self._renew_at = now + self._chance.uniform(*_JITTER_SECONDS)
 
+    def next_seconds(self, now: float) -> float | None:
+        """After which time something is due; None: nothing is."""
+        due = [each for each in (self._renew_at, self._announce_at, self._settle_at) if each is not None]
+        return max(0.0, min(due) - now) if due else None
+
     def tick(self, now: float) -> None:
         """Do what is due."""
         if self._renew_at is not None and now >= self._renew_at:

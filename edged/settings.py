@@ -343,9 +343,9 @@ class StoreSettings(_Section):
 
 
 class HomeAssistantSettings(_Section):
-    """How Home Assistant finds this camera."""
+    """How Home Assistant finds this device."""
 
-    enabled: bool = option(True, "Publish what Home Assistant needs to set the camera up by itself.")
+    enabled: bool = option(True, "Publish what Home Assistant needs to set the device up by itself.")
     prefix: str = option(
         "homeassistant",
         "Home Assistant's discovery prefix.",

@@ -26,13 +26,16 @@ from edged.actuators.performer import Performer, TakesTurns
 from edged.actuators.settings import ActuatorSettings
 from edged.actuators.sitter import cancels, cancels_by
 from edged.actuators.worker import Worker
+from edged.announcer import Announcer
 from edged.bus.actuator_bus import ActuatorBus
 from edged.bus.message import Message
 from edged.bus.outbox import Outbox
+from edged.discovery.device import Device
 from edged.errors import EdgedError, RequestRefused, SignatureRefused, StoreError
 from edged.events import iso_utc
 from edged.jobs import FINAL, ActuatorHealth, ActuatorStatus, JobState
 from edged.processes.signals import WORDS
+from edged.store.kept import KeptFile
 from edged.systemd_notify import SystemdNotifier
 
 log = logging.getLogger(__name__)
@@ -54,10 +57,14 @@ class Actuator:
         ledger: Ledger,
         outbox: Outbox,
         *,
+        device: Device,
+        kept: KeptFile,
         storage_problem: str = "",
         clock: Callable[[], Now] | None = None,
     ) -> None:
-        """key: None only where signing is off. storage_problem: what is wrong with the disk, for health."""
+        """key: None only where signing is off. device: for Home Assistant; kept: what it was told. storage_problem: what
+        is wrong with the disk, for health.
+        """
         self._settings = settings
         self._performer = performer
         self._ledger = ledger
@@ -75,7 +82,10 @@ class Actuator:
         self._forget_due = 0.0
         self._wake_reader, self._wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         follows = [*self._bindings.filters, *cancels_by(settings)]
+        if device.components:
+            follows += device.birth_topics
         self._bus = ActuatorBus(settings.mqtt, settings.actuator, outbox, self._hear, list(dict.fromkeys(follows)))
+        self._announcer = Announcer(device, kept, self._bus)
         self._worker = Worker(performer, self._finished)
         if isinstance(performer, TakesTurns):
             performer.attach(self._wake_job)
@@ -91,6 +101,8 @@ class Actuator:
                 self._carry_out(self._engine.recover(self._clock()))
             self._tell_health()
             self._bus.start()
+            with self._lock:
+                self._announcer.start(self._clock().steady)
             self._systemd.ready()
             try:
                 while self._end is None:
@@ -113,6 +125,7 @@ class Actuator:
             now = self._clock()
             self._carry_out(self._engine.tick(now))
             self._fire(self._bindings.tick(now), now)
+            self._announcer.tick(now.steady)
             if now.steady >= self._forget_due:
                 self._forget_due = now.steady + _FORGET_SECONDS
                 try:
@@ -128,11 +141,13 @@ class Actuator:
     def _patience(self) -> float:
         with self._lock:
             now = self._clock()
-            moments = [self._health_due - now.steady]
-            moments += [
-                each for each in (self._engine.next_seconds(now), self._bindings.next_seconds(now)) if each is not None
+            moments = [
+                self._health_due - now.steady,
+                self._engine.next_seconds(now),
+                self._bindings.next_seconds(now),
+                self._announcer.next_seconds(now.steady),
             ]
-        return max(0.0, min(moments))
+        return max(0.0, min(each for each in moments if each is not None))
 
     def _signalled(self, signals: int) -> None:
         for number in os.read(signals, 64):
@@ -181,6 +196,7 @@ class Actuator:
                 self._carry_out(self._engine.cancel(None, f"cancelled by the sitter: {reason}", now))
             except RequestRefused:
                 pass  # it has just come to its end
+        self._announcer.take(message, now.steady)
         self._fire(self._bindings.hear(message, now), now)
 
     def _fire(self, fired: list[Any], now: Now) -> None:

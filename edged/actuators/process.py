@@ -13,13 +13,14 @@ from edged.actuators.actuator import Actuator, End
 from edged.actuators.durable import Ledger
 from edged.actuators.keys import find_key
 from edged.actuators.settings import ActuatorSettings
-from edged.actuators.table import build
+from edged.actuators.table import build, device
 from edged.bus.outbox import MemoryOutbox, Outbox
 from edged.errors import SettingProblem, SettingsError, StoreError
 from edged.processes.signals import signals_into
 from edged.processes.title import process_name, set_title
 from edged.store.database import Database
 from edged.store.directory import InstanceLock, state_directory
+from edged.store.kept import KeptFile
 from edged.store.migrations import JOB_MIGRATIONS
 from edged.store.outbox import SqliteOutbox
 
@@ -63,7 +64,12 @@ def run_actuator(settings: ActuatorSettings) -> int:
         reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         stack.callback(os.close, reader)
         stack.callback(os.close, writer)
-        actuator = Actuator(settings, performer, key, ledger, outbox, storage_problem=problem_found or outbox_problem)
+        actuator = Actuator(
+            settings, performer, key, ledger, outbox,
+            device=device(settings),
+            kept=KeptFile(folder / f"actuator-{settings.actuator}.kept.json"),
+            storage_problem=problem_found or outbox_problem,
+        )  # fmt: skip
         with signals_into(writer):
             return _STATUS[actuator.run(reader)]
 

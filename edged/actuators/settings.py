@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from edged.actuators.performer import Confirm
 from edged.actuators.templates import check_template, texts_in
-from edged.settings import LogSettings, MqttSettings, StoreSettings, option
+from edged.settings import HomeAssistantSettings, LogSettings, MqttSettings, StoreSettings, option
 
 Scalar = str | bool | int | float
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
@@ -185,6 +185,9 @@ class ActuatorSettings(_Section):
     )
     mqtt: MqttSettings = option(MqttSettings(), "The broker.")
     signing: SigningSettings = option(SigningSettings(), "Who may ask.")
+    home_assistant: HomeAssistantSettings = option(
+        HomeAssistantSettings(), "How Home Assistant finds this actuator; it can ask only where signing is off."
+    )
     retry: RetrySettings = option(RetrySettings(), "How durable jobs are tried again.")
     cancel: CancelSettings = option(CancelSettings(), "What the sitter does to cancel.")
     store: StoreSettings = option(StoreSettings(), "What is kept on disk.")

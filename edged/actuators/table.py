@@ -11,6 +11,8 @@ from pydantic import BaseModel, create_model
 from edged.actuators.agreement import disagreements
 from edged.actuators.performer import Performer
 from edged.actuators.settings import ActuatorSettings
+from edged.discovery import actuator
+from edged.discovery.device import Device
 from edged.errors import SettingsError
 from edged.settings import option
 
@@ -18,12 +20,14 @@ from edged.settings import option
 @dataclass(frozen=True)
 class Kind:
     """settings: `module:class` of the section that bears the kind's name. performer: `module:class`, made from all
-    settings. Neither is imported before it is needed: an actuator loads only what it is made of.
+    settings. controls: `module:function` that makes of all settings what Home Assistant can ask for. None is imported
+    before it is needed: an actuator loads only what it is made of.
     """
 
     summary: str
     settings: str
     performer: str
+    controls: str = ""
 
 
 KINDS: dict[str, Kind] = {
@@ -31,6 +35,7 @@ KINDS: dict[str, Kind] = {
         "Types text, snippets and keys.",
         "edged.actuators.typing.settings:TypingSettings",
         "edged.actuators.typing.performer:TypingPerformer",
+        "edged.actuators.typing.controls:controls",
     ),
     "lock_screen": Kind(
         "Locks screens, and keeps them locked.",
@@ -54,6 +59,20 @@ def build(settings: ActuatorSettings) -> Performer:
         performer.close()
         raise SettingsError(problems, f"the settings of {settings.actuator}")
     return performer
+
+
+def device(settings: ActuatorSettings) -> Device:
+    """What Home Assistant shows of it."""
+    kind = KINDS[settings.kind]
+    return actuator.device(
+        settings.home_assistant,
+        settings.mqtt.prefix,
+        settings.actuator,
+        kind.summary.rstrip("."),
+        signed=settings.signing.required,
+        unsigned_stop=settings.signing.unsigned_stop,
+        controls=_found(kind.controls)(settings) if kind.controls else (),
+    )
 
 
 def _found(place: str) -> Any:

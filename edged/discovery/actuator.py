@@ -53,10 +53,14 @@ def device(
         rows = [*_SEEN, *_stop(signed=signed, unsigned_stop=unsigned_stop)]
         found = {row.key: _component(node, prefix, actuator, row) for row in rows}
         if not signed:
-            found |= {each.key: _control(node, prefix, actuator, each) for each in controls}
+            found |= {each.key: _control(node, prefix, actuator, each) for each in (*_ALWAYS, *controls)}
     return Device(home_assistant, node, f"{prefix.rsplit('/', 1)[-1]} {actuator}", model, found)
 
 
+_ALWAYS = (
+    Control("confirm", "button", "Confirm", "confirm", icon="mdi:check-circle-outline"),
+    Control("cancel", "button", "Cancel", "cancel", icon="mdi:close-circle-outline"),
+)
 _SEEN: tuple[Entity, ...] = (
     Entity("job", "sensor", "Job", "job", "{{ value_json.state }}", icon="mdi:progress-check",
            more={"device_class": "enum", "options": _STATES, "attributes": True}),
