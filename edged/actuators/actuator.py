@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import edged
-from edged.actuators.bindings import Bindings
+from edged.actuators.bindings import Bindings, local_minute, own_topics
 from edged.actuators.durable import Ledger
 from edged.actuators.effects import Abandon, Begin, Effect, Halt, Now, Outcome, Release, Stuck, Tell
 from edged.actuators.engine import GRACE_SECONDS, Engine
@@ -74,7 +74,7 @@ class Actuator:
         self._lock = threading.RLock()
         self._engine = Engine(settings, performer, ledger)
         self._gate = Gate(settings, key, self._engine)
-        self._bindings = Bindings(settings.bindings, _local_minute)
+        self._bindings = Bindings(settings.bindings, local_minute, own_topics=own_topics(settings))
         self._end: End | None = None
         self._deaf = False  # to what the worker says
         self._told_health: ActuatorHealth | None = None
@@ -321,11 +321,6 @@ def _but_time(health: ActuatorHealth) -> tuple[Any, ...]:
 
 def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 2)
-
-
-def _local_minute(unix: float) -> int:
-    local = time.localtime(unix)
-    return local.tm_hour * 60 + local.tm_min
 
 
 def _drain(fd: int) -> None:

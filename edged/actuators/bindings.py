@@ -1,15 +1,18 @@
 """What an actuator does by itself: messages in, orders out. No clock, no threads, no network.
 
-A condition is as the last message on its topic left it. A message with an `id` is an event: each one for which all holds
-fires. Any other message is a state: it fires when all begins to hold, once, and again only after it has not held. With
-`for_seconds` either fires when all has held for so long. A message the broker kept and repeats is no news: it fires
-nothing by itself, though time begins to count with it.
+A condition is as the last message on its topic left it. A message with an `id` and a time, `at`, is an event: each one for
+which all holds fires. Any other message is a state: it fires when all begins to hold, once, and again only after it has
+not held; a binding without conditions, or with `every_message`, fires with each. With `for_seconds` either fires when all
+has held for so long. A message the broker kept and repeats is no news: it fires nothing by itself, though time begins to
+count with it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,9 +24,10 @@ import msgspec
 from edged.actuators.effects import Now
 from edged.actuators.job import Order
 from edged.actuators.sensitive import Text
-from edged.actuators.settings import BindingSettings, ConditionSettings
-from edged.actuators.templates import fill, look_up
+from edged.actuators.settings import ActuatorSettings, BindingSettings, ConditionSettings
+from edged.actuators.templates import fill, fill_all, look_up
 from edged.bus.message import Message
+from edged.topics import actuator_topic
 
 _LARGEST_PAYLOAD_BYTES = 256 * 1024
 
@@ -45,18 +49,25 @@ class _Watch:
     fields: dict[str, Any] = field(default_factory=dict)
     message: Message | None = None
     done: bool = False
-    arrived_steady: float = 0.0
 
 
 class Bindings:
     """All bindings of one actuator."""
 
     def __init__(
-        self, settings: Sequence[BindingSettings], local_minute: Callable[[float], int], *, memory: int = 4096
+        self,
+        settings: Sequence[BindingSettings],
+        local_minute: Callable[[float], int],
+        *,
+        own_topics: str = "",
+        memory: int = 4096,
     ) -> None:
-        """local_minute: minutes after local midnight of Unix seconds. memory: most topics that are remembered."""
+        """local_minute: minutes after local midnight of Unix seconds. own_topics: how the topics begin that this actuator
+        itself writes; one that answered to its own words would never be quiet. memory: most topics that are remembered.
+        """
         self._settings = settings
         self._local_minute = local_minute
+        self._own_topics = own_topics
         self._memory = memory
         self._watches: dict[tuple[str, str], _Watch] = {}
         self._firings: dict[str, deque[float]] = {each.name: deque() for each in settings}
@@ -69,20 +80,28 @@ class Bindings:
     def hear(self, message: Message, now: Now) -> list[Fired]:
         """A message on any topic."""
         mine = [each for each in self._settings if matches(each.topic, message.topic)]
-        if not mine:
+        if not mine or (self._own_topics and message.topic.startswith(self._own_topics)):
             return []
         fields = _fields(message)
         if fields is None:
+            # A state that was taken back, or nothing that could be read: nothing is known to hold any more.
+            for binding in mine:
+                self._watches.pop((binding.name, message.topic), None)
             return []
         found = []
         for binding in mine:
             found += self._hear(binding, message, fields, now)
         return found
 
+    def remember(self, binding: str, ago_seconds: float, now: Now) -> None:
+        """It fired so long ago, before this process began: pauses and limits count over a restart."""
+        if binding in self._firings:
+            self._firings[binding].append(now.steady - ago_seconds)
+
     def tick(self, now: Now) -> list[Fired]:
         """Time passed: what has held for long enough?"""
         found = []
-        for binding in self._settings:
+        for binding in filter(_waits, self._settings):
             for (name, _), watch in list(self._watches.items()):
                 if name == binding.name and watch.message is not None and not watch.done:
                     found += self._maybe(binding, watch, watch.message, now)
@@ -91,7 +110,7 @@ class Bindings:
     def next_seconds(self, now: Now) -> float | None:
         """How long until `tick` has something to do; None: not before a message comes."""
         moments = []
-        for binding in self._settings:
+        for binding in filter(_waits, self._settings):
             for (name, _), watch in self._watches.items():
                 if name != binding.name or watch.done or None in watch.since:
                     continue
@@ -116,16 +135,16 @@ class Bindings:
             for since, condition in zip(watch.since, binding.when, strict=True)
         ]
         holds_now = None not in watch.since
-        waits = any(condition.for_seconds for condition in binding.when)
-        event = is_event(fields)
-        watch.fields, watch.message, watch.arrived_steady = fields, message, now.steady
+        waits = _waits(binding)
+        each = is_event(fields) or binding.every_message or not binding.when
+        watch.fields, watch.message = fields, message
         if not holds_now:
             watch.done = False
             return []
         if message.retain and not waits:
             watch.done = True  # as it was before we came
             return []
-        if (event and not waits) or not held:
+        if (each and not waits) or not held:
             watch.done = False
         if watch.done:
             return []
@@ -149,22 +168,23 @@ class Bindings:
         except KeyError as error:
             missing = f"the message has no field {error.args[0]}"
             return [Fired(binding.name, message.topic, None, missing)]
-        self._firings[binding.name].append(now.unix)
+        self._firings[binding.name].append(now.steady)
         return [Fired(binding.name, message.topic, order)]
 
     def _kept_back(self, binding: BindingSettings, message: Message, fields: Mapping[str, Any], now: Now) -> str:
-        if message.duplicate and not is_event(fields):
-            # Without an id nobody can tell whether it was acted on before.
+        if message.duplicate and not _stable(fields):
+            # Nobody can tell whether it was acted on before.
             return "the broker sent this message again, and it may have been acted on"
         window = binding.minutes()
         if window is not None and not _within(window, self._local_minute(now.unix)):
             return f"it is not within {binding.hours}"
+        # By the clock that is never set: one that jumps must neither end a pause nor make it last for ever.
         firings = self._firings[binding.name]
-        while firings and now.unix - firings[0] >= max(binding.limit_seconds, binding.cooldown_seconds):
+        while firings and now.steady - firings[0] >= max(binding.limit_seconds, binding.cooldown_seconds):
             firings.popleft()
-        if firings and now.unix - firings[-1] < binding.cooldown_seconds:
-            return f"it fired {now.unix - firings[-1]:.1f} s ago (cooldown_seconds = {binding.cooldown_seconds:g})"
-        recent = [at for at in firings if now.unix - at < binding.limit_seconds]
+        if firings and now.steady - firings[-1] < binding.cooldown_seconds:
+            return f"it fired {now.steady - firings[-1]:.1f} s ago (cooldown_seconds = {binding.cooldown_seconds:g})"
+        recent = [at for at in firings if now.steady - at < binding.limit_seconds]
         if binding.limit is not None and len(recent) >= binding.limit:
             return f"it fired {len(recent)} times in {binding.limit_seconds:g} s (limit = {binding.limit})"
         return ""
@@ -216,17 +236,39 @@ def matches(topic_filter: str, topic: str) -> bool:
 
 
 def is_event(fields: Mapping[str, Any]) -> bool:
-    """It happened once and has an id, as edged's own events do."""
-    return isinstance(fields.get("id"), str) and bool(fields["id"])
+    """It happened once, and has an id and a time, as edged's own events do. An id alone may be that of a device."""
+    return isinstance(fields.get("id"), str) and bool(fields["id"]) and isinstance(fields.get("at"), str)
 
 
 def unix_seconds(at: str) -> float | None:
     """Unix seconds of a time as edged writes it; None for what is none."""
+    # Python 3.10 reads no Z and no +0100; mosquitto_sub writes both after another.
+    offset = re.sub(r"Z?([+-]\d\d):?(\d\d)$", r"\1:\2", at)
     try:
-        moment = datetime.fromisoformat(at.replace("Z", "+00:00"))
-    except ValueError:
+        moment = datetime.fromisoformat(offset.replace("Z", "+00:00"))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+    except (ValueError, OverflowError):
         return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+
+
+def own_topics(settings: ActuatorSettings) -> str:
+    """How the topics begin that this actuator writes."""
+    return actuator_topic(settings.mqtt.prefix, settings.actuator, "health").removesuffix("health")
+
+
+def local_minute(unix: float) -> int:
+    """Minutes after midnight of a moment, as clocks on the wall show it."""
+    local = time.localtime(unix)
+    return local.tm_hour * 60 + local.tm_min
+
+
+def _waits(binding: BindingSettings) -> bool:
+    return any(condition.for_seconds for condition in binding.when)
+
+
+def _stable(fields: Mapping[str, Any]) -> bool:
+    """Sent again it is known again."""
+    return is_event(fields) or isinstance(fields.get("since"), str)
 
 
 def _same(value: Any, wanted: Any) -> bool:
@@ -255,7 +297,7 @@ def _order(binding: BindingSettings, message: Message, fields: Mapping[str, Any]
     text = None if binding.text is None else Text(fill(binding.text, named))
     job_id = _job_id(binding, message, fields)
     return Order(
-        job_id, binding.action, text, _filled(binding.options, named), now.unix, now.unix + binding.expires_seconds,
+        job_id, binding.action, text, fill_all(binding.options, named), now.unix, now.unix + binding.expires_seconds,
         f"binding {job_id}", f"binding {binding.name}",
     )  # fmt: skip
 
@@ -264,20 +306,10 @@ def _job_id(binding: BindingSettings, message: Message, fields: Mapping[str, Any
     """The same event gives the same id, so that it is acted on once however often it comes; so does the same state."""
     what: bytes
     if is_event(fields):
-        what = str(fields["id"]).encode()
-    elif isinstance(fields.get("since"), str):
+        what = msgspec.json.encode([fields["id"], fields["at"]])
+    elif _stable(fields):
         what = message.payload
     else:
         what = secrets.token_bytes(16)
     digest = hashlib.sha256(b"\0".join((binding.name.encode(), message.topic.encode(), what)))
     return f"b-{digest.hexdigest()[:30]}"
-
-
-def _filled(value: Any, fields: Mapping[str, Any]) -> Any:
-    if isinstance(value, str):
-        return fill(value, fields)
-    if isinstance(value, Mapping):
-        return {name: _filled(each, fields) for name, each in value.items()}
-    if isinstance(value, list):
-        return [_filled(each, fields) for each in value]
-    return value

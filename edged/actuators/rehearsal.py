@@ -10,16 +10,18 @@ from typing import Any
 
 import msgspec
 
-from edged.actuators.bindings import Bindings, Fired, unix_seconds
+from edged.actuators.bindings import Bindings, Fired, local_minute, own_topics, unix_seconds
 from edged.actuators.effects import Now
 from edged.actuators.settings import ActuatorSettings
 from edged.bus.message import Message
 from edged.errors import RecordingError
-from edged.topics import camera_topic
+from edged.topics import NAME_PATTERN, camera_topic
 
 
 class Step(msgspec.Struct, frozen=True):
-    """A binding that fired. at: Unix seconds. kept: why nothing would be done all the same; empty if it would."""
+    """A binding that fired. at: Unix seconds. kept: why nothing would be done all the same; empty if it would. What only
+    the running actuator knows (other jobs, limits of actions, what the performer takes) is not in it.
+    """
 
     at: float
     binding: str
@@ -33,23 +35,35 @@ class Step(msgspec.Struct, frozen=True):
 def rehearse(settings: ActuatorSettings, path: Path) -> Iterator[Step]:
     """Play a recording. Raises RecordingError for a line that is none."""
     actions = {each.name: each.action for each in settings.bindings}
-    bindings = Bindings(settings.bindings, _local_minute)
+    bindings = Bindings(settings.bindings, local_minute, own_topics=own_topics(settings))
+    seen: set[str] = set()
     now: Now | None = None
     for message, at in _messages(settings, path):
         if now is not None:
             # What holds for long enough fires between two lines.
             while (wait := bindings.next_seconds(now)) is not None and now.unix + wait <= at:
                 now = _later(now, now.unix + max(wait, 1e-3))
-                yield from _steps(bindings.tick(now), actions, now.unix)
+                yield from _steps(bindings.tick(now), actions, now.unix, seen)
         now = Now(at, at) if now is None else _later(now, max(at, now.unix))
-        yield from _steps(bindings.hear(message, now), actions, now.unix)
+        yield from _steps(bindings.hear(message, now), actions, now.unix, seen)
+    end = now
+    while now is not None and end is not None and (wait := bindings.next_seconds(now)) is not None:
+        now = _later(now, now.unix + max(wait, 1e-3))
+        for step in _steps(bindings.tick(now), actions, now.unix, seen):
+            after = f"the recording ends {now.unix - end.unix:.1f} s before: it would, if all stayed as it was"
+            yield step if step.kept else msgspec.structs.replace(step, kept=after)
 
 
-def _steps(fired: Iterable[Fired], actions: dict[str, str], at: float) -> Iterator[Step]:
+def _steps(fired: Iterable[Fired], actions: dict[str, str], at: float, seen: set[str]) -> Iterator[Step]:
     for each in fired:
+        kept = each.reason
+        if each.order is not None and each.order.id in seen:
+            kept = "it was acted on when it came first"
+        elif each.order is not None:
+            seen.add(each.order.id)
         text = None if each.order is None or each.order.text is None else each.order.text.value
         options = {} if each.order is None else dict(each.order.options)
-        yield Step(at, each.binding, each.topic, actions[each.binding], text, options, each.reason)
+        yield Step(at, each.binding, each.topic, actions[each.binding], text, options, kept)
 
 
 def _messages(settings: ActuatorSettings, path: Path) -> Iterator[tuple[Message, float]]:
@@ -79,14 +93,14 @@ def _opened(path: Path) -> Any:
 
 def _message(settings: ActuatorSettings, fields: dict[str, Any]) -> tuple[Message, float] | None:
     """A line of `edged events --json`, or of `mosquitto_sub -F %j`."""
-    topic, payload = fields.get("topic"), fields.get("payload")
-    if isinstance(topic, str) and payload is not None:
-        body = payload.encode() if isinstance(payload, str) else msgspec.json.encode(payload)
-        inner = payload if isinstance(payload, dict) else {}
-        at = _time(inner) or _time(fields)
+    topic = fields.get("topic")
+    if isinstance(topic, str) and "payload" in fields:
+        body = _body(fields["payload"])
+        # When it came counts, and only where nobody wrote that down when it happened.
+        at = _time(fields) or _time(_inner(body))
         return Message(topic, body, 1, bool(fields.get("retain"))), time.time() if at is None else at
     camera, at = fields.get("camera"), _time(fields)
-    if not isinstance(camera, str) or at is None:
+    if not isinstance(camera, str) or not NAME_PATTERN.fullmatch(camera) or at is None:
         return None
     if isinstance(fields.get("kind"), str):
         topic = camera_topic(settings.mqtt.prefix, camera, "event", kind=fields["kind"])
@@ -98,17 +112,23 @@ def _message(settings: ActuatorSettings, fields: dict[str, Any]) -> tuple[Messag
     return Message(topic, msgspec.json.encode(fields), 1, retain=False), at
 
 
+def _body(payload: Any) -> bytes:
+    if payload is None:
+        return b""
+    return payload.encode() if isinstance(payload, str) else msgspec.json.encode(payload)
+
+
+def _inner(body: bytes) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(body, type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return {}
+
+
 def _time(fields: dict[str, Any]) -> float | None:
-    for name in ("at", "since", "tst"):
-        if isinstance(fields.get(name), str):
-            return unix_seconds(fields[name])
-    return None
+    found = (unix_seconds(fields[name]) for name in ("tst", "at", "since") if isinstance(fields.get(name), str))
+    return next((seconds for seconds in found if seconds is not None), None)
 
 
 def _later(now: Now, unix: float) -> Now:
     return Now(unix, now.steady + unix - now.unix)
-
-
-def _local_minute(unix: float) -> int:
-    local = time.localtime(unix)
-    return local.tm_hour * 60 + local.tm_min

@@ -13,7 +13,8 @@ import msgspec
 _MISSING = object()
 # Control characters, line and paragraph separators, half a surrogate pair.
 _CONTROLS = frozenset({"Cc", "Zl", "Zp", "Cs"})
-_NAME = re.compile(r"[^\s.{}\[\]!:]+(?:\.[^\s.{}\[\]!:]+)*")
+_LEVEL = r"""[^\s.{}\[\]()!:'"]+"""
+_NAME = re.compile(rf"{_LEVEL}(?:\.{_LEVEL})*")
 
 
 def check_template(template: str) -> None:
