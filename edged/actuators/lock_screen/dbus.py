@@ -59,7 +59,7 @@ class Connection:
         """
         try:
             import jeepney
-            from jeepney.auth import Authenticator
+            from jeepney.auth import BEGIN, Authenticator
             from jeepney.bus import get_bus
         except ImportError:
             raise DBusError("jeepney is not installed", _INSTALL) from None
@@ -82,8 +82,8 @@ class Connection:
             for line in authenticator:
                 self._within(deadline)
                 self._socket.sendall(line)
-                if not authenticator.authenticated:
-                    authenticator.feed(self._read(deadline))
+                authenticator.feed(self._read(deadline))
+            self._socket.sendall(BEGIN)
             self.name: str = self.call(_BUS, "/org/freedesktop/DBus", _BUS, "Hello")[0]
         except (DBusError, Cancelled):
             self.close()

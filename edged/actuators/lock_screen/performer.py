@@ -81,7 +81,7 @@ class LockScreenPerformer:
         )
         self._blocks = Blocks(self._own)
         self._readiness = Readiness(self._own, self._default, signs_out=signs_out)
-        self._wake: Callable[[str], None] = lambda job_id: None
+        self._wake: Callable[[str], None] = _nobody
 
     def attach(self, wake: Callable[[str], None]) -> None:
         """As `performer.TakesTurns`."""
@@ -148,6 +148,10 @@ class LockScreenPerformer:
 
     def _target(self, wish: Wish) -> Target:
         return target_of(dict(wish.options), self._default)
+
+
+def _nobody(job_id: str) -> None:
+    """Where nobody asked to be told."""
 
 
 def _own_name() -> str:

@@ -46,14 +46,13 @@ class Readiness:
             return list(self._found)
 
     def _look(self) -> None:
-        found = examine(self._settings, self._target, signs_out=self._signs_out)
+        found = examine(self._settings, self._target, os.geteuid(), signs_out=self._signs_out)
         with self._guard:
             self._found = found
 
 
-def examine(settings: LockScreenSettings, target: Target, *, signs_out: bool) -> list[str]:
-    """One sentence for each problem, with its cure."""
-    uid = os.geteuid()
+def examine(settings: LockScreenSettings, target: Target, uid: int, *, signs_out: bool) -> list[str]:
+    """One sentence for each problem, with its cure. uid: as whom it runs."""
     found = []
     try:
         with Logind(settings.system_bus) as logind:
