@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -14,13 +16,18 @@ from edged.actuators.job import Order, rejected
 from edged.actuators.sealing import unseal
 from edged.actuators.sensitive import Text
 from edged.actuators.settings import ActuatorSettings
-from edged.actuators.signing import check_times, verify
+from edged.actuators.signing import check_times, digest, verify
 from edged.bus.message import Message
 from edged.errors import SignatureRefused, StoreError
-from edged.jobs import FINAL, ID_PATTERN, UNKNOWN_ID, ActuatorRequest
+from edged.events import iso_utc
+from edged.jobs import FINAL, ID_PATTERN, UNKNOWN_ID, ActuatorRequest, JobState
 
 MAX_PAYLOAD_BYTES = 256 * 1024
+MAX_DEPTH = 16
 _OFFSETS = 20
+# So many requests in a row must have come late before a sender's clock is said to be behind.
+_LATE = 3
+_REASON_CHARACTERS = 200
 
 
 class Gate:
@@ -32,7 +39,7 @@ class Gate:
         self._key = key
         self._engine = engine
         self._ages: list[float] = []
-        self.clock_problem = ""
+        self._ahead = ""
         self.refused: Counter[str] = Counter()
 
     @property
@@ -40,31 +47,47 @@ class Gate:
         """How far the clocks of senders seem to be ahead of ours: of the last requests, the one least delayed."""
         return -min(self._ages) if self._ages else None
 
+    @property
+    def clock_problem(self) -> str:
+        """Whose clock is wrong, as far as can be told; empty when the last requests came in time."""
+        if self._ahead:
+            return self._ahead
+        late = min(self._ages[-_LATE:], default=0.0)
+        if len(self._ages) < _LATE or late <= self._settings.signing.clock_tolerance_seconds:
+            return ""
+        return (
+            f"the last requests came {late:.1f} s after they were issued: the clock of whoever sends them is behind the "
+            "clock of this machine (set both by NTP), or they waited at the broker"
+        )
+
     def take(self, message: Message, now: Now) -> list[Effect]:
         """Judge a message; never raises for what it contains."""
         if message.retain and not message.payload:
             return []  # somebody clears a retained request
+        effects = self._engine.tick(now)  # what is due comes before what is asked
         raw: dict[str, Any] = {}
         try:
             raw = _object(message.payload)
-            return self._trusted(raw, message, now)
+            if self._stops(raw) and raw.get("signature") is None:
+                return [*effects, *self._stop_all_the_same(raw, now)]
+            return [*effects, *self._trusted(raw, message, now)]
         except SignatureRefused as error:
             self.refused[error.kind] += 1
             if error.kind == "clock":
-                self.clock_problem = str(error)
-            return self._tell_refused(raw, str(error), now)
+                self._ahead = str(error)
+            if self._stops(raw):
+                return [*effects, *self._stop_all_the_same(raw, now, f"; the request itself is refused: {error}")]
+            return [*effects, *self._tell_refused(raw, str(error), now)]
         except StoreError as error:
             self._engine.last_error = str(error)
             self.refused["unnoted"] += 1
-            return self._tell_refused(raw, f"the request cannot be noted, so it is not done: {error}", now)
+            if raw.get("action") == "stop":
+                return [*effects, *self._stop_all_the_same(raw, now, f"; it cannot be noted: {error}")]
+            reason = f"the request cannot be noted, so it is not done: {error}"
+            return [*effects, *self._tell_refused(raw, reason, now)]
 
     def _trusted(self, raw: dict[str, Any], message: Message, now: Now) -> list[Effect]:
         request = _request(raw)
-        if self._stops_unsigned(request):
-            # An id of its own: pressed again, the emergency stop must work again.
-            drawn = secrets.token_hex(16)
-            order = Order(drawn, "stop", None, request.options, now.unix, now.unix + 1.0, drawn)
-            return self._engine.submit(order, now)
         if message.retain:
             raise SignatureRefused(
                 "retained",
@@ -81,36 +104,70 @@ class Gate:
             raise SignatureRefused("altered", f"the request is for another actuator than {self._settings.actuator}")
         if request.id is None or not ID_PATTERN.fullmatch(request.id):
             raise SignatureRefused("malformed", f"id must match {ID_PATTERN.pattern}")
+        text = self._text(request)
+        content = digest(request.action, text, request.options, self._key)
         known = self._engine.known(request.id)
         if known is not None:
-            kind = "repeated" if message.duplicate or known.state not in FINAL else "replayed"
-            self.refused[kind] += 1
-            return [Tell(known)]
+            return [Tell(self._repeated(request, known, content, message))]
         signing = self._settings.signing
+        if request.issued_at is not None and not message.duplicate:
+            self._ages = [*self._ages, now.unix - request.issued_at][-_OFFSETS:]
         check_times(
             request.issued_at, request.expires_at, now.unix, signing.clock_tolerance_seconds, signing.longest_life_seconds
         )  # fmt: skip
         assert request.issued_at is not None
         assert request.expires_at is not None
-        trusted_since = self._engine.trusted_since
-        if request.issued_at < trusted_since + signing.clock_tolerance_seconds:
+        if request.issued_at < self._engine.trusted_since:
+            since = iso_utc(int(self._engine.trusted_since * 1e9))
             raise SignatureRefused(
                 "stale",
-                "the memory of this actuator was damaged and begun anew: what was issued before that cannot be told from a "
-                "repetition (ask again)",
+                f"the memory of this actuator begins at {since}: what was issued before cannot be told from a repetition "
+                "(ask again)",
             )
-        self.clock_problem = ""
-        if not message.duplicate:
-            self._ages = [*self._ages, now.unix - request.issued_at][-_OFFSETS:]
+        self._ahead = ""
         order = Order(
-            request.id, request.action, self._text(request), request.options, request.issued_at, request.expires_at,
-            request.nonce or f"id {request.id}",
+            request.id, request.action, text, request.options, request.issued_at, request.expires_at,
+            request.nonce or f"id {request.id}", digest=content,
         )  # fmt: skip
         return self._engine.submit(order, now)
 
-    def _stops_unsigned(self, request: ActuatorRequest) -> bool:
+    def _repeated(self, request: ActuatorRequest, known: JobState, content: str, message: Message) -> JobState:
+        """The answer there was; whoever meant something else by the same id learns that it was not done."""
+        if not self._engine.is_of(known.id, content):
+            self.refused["conflict"] += 1
+            reason = f"{known.reason} (a later request with this id asks for something else: that is not done)"
+            return msgspec.structs.replace(known, reason=reason, refused_nonce=request.nonce or "")
+        self.refused["repeated" if message.duplicate or known.state not in FINAL else "replayed"] += 1
+        return known
+
+    def _stops(self, raw: Mapping[str, Any]) -> bool:
+        """The emergency stop, which works for everybody unless the owner says otherwise. Whatever else is wrong with such
+        a request (a clock, a retain flag, a field too many), somebody wants this to stop.
+        """
         free = self._settings.signing.unsigned_stop or not self._settings.signing.required
-        return request.action == "stop" and request.signature is None and free
+        return raw.get("action") == "stop" and raw.get("actuator") in (None, self._settings.actuator) and free
+
+    def _stop_all_the_same(self, raw: Mapping[str, Any], now: Now, although: str = "") -> list[Effect]:
+        """Noted under no id: pressed again, the emergency stop must work again. Who gave an id hears of it there."""
+        options = raw.get("options")
+        wanted = options.get("reason") if isinstance(options, Mapping) else None
+        reason = wanted[:_REASON_CHARACTERS] if isinstance(wanted, str) and wanted else "asked for"
+        effects = self._engine.stop(reason, now)
+        given = raw.get("id")
+        mine = isinstance(given, str) and ID_PATTERN.fullmatch(given) and not self._is_known(given)
+        self._engine.ends["succeeded"] += 1
+        told = rejected(
+            self._settings.actuator, str(given) if mine else secrets.token_hex(16), "stop",
+            f"stopped, until reset{although}", now.unix,
+        )  # fmt: skip
+        return [*effects, Tell(msgspec.structs.replace(told, state="succeeded"))]
+
+    def _is_known(self, job_id: str) -> bool:
+        """Is there such a job? Where that cannot be told nothing may be said of it."""
+        try:
+            return self._engine.known(job_id) is not None
+        except StoreError:
+            return True
 
     def _text(self, request: ActuatorRequest) -> Text | None:
         if request.sealed is None:
@@ -128,12 +185,8 @@ class Gate:
         given = raw.get("id")
         job_id = given if isinstance(given, str) and ID_PATTERN.fullmatch(given) else UNKNOWN_ID
         action = raw.get("action")
-        if job_id != UNKNOWN_ID:
-            try:
-                if self._engine.known(job_id) is not None:
-                    return []
-            except StoreError:
-                return []
+        if job_id != UNKNOWN_ID and self._is_known(job_id):
+            return []
         named = action if isinstance(action, str) else "unknown"
         self._engine.ends["rejected"] += 1
         return [Tell(rejected(self._settings.actuator, job_id, named, reason, now.unix))]
@@ -144,12 +197,40 @@ def _object(payload: bytes) -> dict[str, Any]:
         raise SignatureRefused(
             "malformed", f"the payload has {len(payload)} bytes; at most {MAX_PAYLOAD_BYTES} are read"
         )
+    problem = "is no JSON object (docs/actuators.md shows one)"
     try:
-        return msgspec.json.decode(payload, type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        # A name given twice means one thing to one reader and another to the next: what was signed must be one thing.
+        json.loads(payload.decode("utf-8"), object_pairs_hook=_each_name_once)
+        found = msgspec.json.decode(payload, type=dict[str, Any])
+        if _depth(found) <= MAX_DEPTH:
+            return found
+        problem = f"is nested deeper than {MAX_DEPTH} levels"
+    except _NameTwice:
+        problem = "has a name twice"
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         pass
     # Without the reason: it could quote what may not be quoted.
-    raise SignatureRefused("malformed", "the payload is no JSON object (docs/actuators.md shows one)")
+    raise SignatureRefused("malformed", f"the payload {problem}")
+
+
+class _NameTwice(ValueError):
+    pass
+
+
+def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _NameTwice
+    return found
+
+
+def _depth(value: Any) -> int:
+    """Levels of lists and tables in each other, without recursion."""
+    depth, level = 0, [value]
+    while level := [each for each in level if isinstance(each, dict | list)]:
+        depth += 1
+        level = [inner for each in level for inner in (each.values() if isinstance(each, dict) else each)]
+    return depth
 
 
 def _request(raw: dict[str, Any]) -> ActuatorRequest:

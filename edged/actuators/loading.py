@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,14 @@ def load_actuator(
     wanted = dict(overrides or {})
     if name is not None:
         wanted["actuator"] = name
-    kind = wanted.get("kind") or given.get("kind") or wanted.get("actuator") or given.get("actuator", "typing")
+    variables = os.environ if environment is None else environment
+    kind = (
+        wanted.get("kind")
+        or variables.get(f"{ACTUATOR_PREFIX}KIND")
+        or given.get("kind")
+        or wanted.get("actuator")
+        or given.get("actuator", "typing")
+    )
     if kind not in KINDS:
         near = difflib.get_close_matches(str(kind), KINDS, n=1)
         cure = f"did you mean {near[0]}?" if near else f"kind is one of {', '.join(KINDS)}"
@@ -40,7 +48,8 @@ def load_actuator(
 
 
 def load_asker(name: str, path: Path | None, overrides: Mapping[str, Any]) -> ActuatorSettings:
-    """What whoever asks an actuator must know of it: broker and key. The file may be the actuator's own."""
-    if path is None:
+    """What whoever asks an actuator must know of it: broker and key. File and variables may be the actuator's own."""
+    kind = str(overrides.get("kind") or os.environ.get(f"{ACTUATOR_PREFIX}KIND") or name)
+    if path is None and kind not in KINDS:
         return load_model(ActuatorSettings, None, {**overrides, "actuator": name}, None, ACTUATOR_PREFIX).settings
     return load_actuator(name, path, overrides).settings

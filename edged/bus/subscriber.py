@@ -81,6 +81,11 @@ class Subscriber:
         """Why not, as one plain sentence; empty when connected."""
         return self._connection.problem
 
+    @property
+    def failures(self) -> int:
+        """Connections that broke and attempts that failed: a new number means that something may have been missed."""
+        return self._connection.failures
+
     def start(self) -> None:
         """Begin to connect in the background."""
         self._connection.start()

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
-import msgspec
 import typer
 
 from edged.actuators.asking import encoded, make_request
+from edged.actuators.engine import CONTROLS
+from edged.actuators.gate import MAX_PAYLOAD_BYTES
 from edged.actuators.keys import find_key, read_key
 from edged.actuators.sensitive import Text
+from edged.cli.following import STATUSES, Follower
 from edged.cli.options import AsJson, ConfigFile, Set, overrides
-from edged.errors import BrokerError, SettingProblem, SettingsError
-from edged.jobs import FINAL, JobState
+from edged.errors import SettingProblem, SettingsError
+from edged.jobs import ID_PATTERN
 from edged.settings import MqttSettings
-from edged.topics import actuator_topic
-
-STATUSES = {"succeeded": 0, "failed": 1, "rejected": 6, "cancelled": 7, "expired": 8}
-_FIRST_ANSWER_SECONDS = 10.0
-_AFTER_EXPIRY_SECONDS = 10.0
 
 
 def act(
@@ -31,7 +30,8 @@ def act(
     what: Annotated[
         Optional[str],
         typer.Argument(
-            metavar="[TEXT|JOB]", help="The text; - reads it from standard input. For cancel and confirm the job's id."
+            metavar="[TEXT|JOB]",
+            help="The text; - reads it from standard input. For cancel and confirm the job's id, for stop the reason.",
         ),
     ] = None,
     option: Annotated[
@@ -40,17 +40,26 @@ def act(
     ] = None,
     sensitive: Annotated[
         bool,
-        typer.Option("--sensitive", help="Send the text sealed: nobody on the way can read it. It must be confirmed."),
+        typer.Option(
+            "--sensitive",
+            help="The text is asked for, or read from standard input, and sent sealed: nobody on the way can read it. "
+            "The job must be confirmed.",
+        ),
     ] = False,
+    confirm: Annotated[bool, typer.Option("--confirm", help="Confirm the job when it waits for that.")] = False,
     key: Annotated[Optional[Path], typer.Option(metavar="FILE", help="The key (edged actuator keygen).")] = None,
     expires: Annotated[
-        float, typer.Option(min=1.0, metavar="SECONDS", help="Nothing is begun later than this.")
+        float, typer.Option(min=1.0, max=604800.0, metavar="SECONDS", help="Nothing is begun later than this.")
     ] = 30.0,
     job: Annotated[
         Optional[str],
         typer.Option("--id", metavar="ID", help="Id of the job; the same id is done once, however often asked."),
     ] = None,
-    wait: Annotated[bool, typer.Option(help="Follow the job to its end.")] = True,
+    queue: Annotated[
+        bool,
+        typer.Option("--queue", help="Send it to an actuator that is offline: it is done if that is back in time."),
+    ] = False,
+    wait: Annotated[bool, typer.Option(help="Follow the job to its end, not only until it is accepted.")] = True,
     as_json: AsJson = False,
     host: Annotated[Optional[str], typer.Option(metavar="HOST", help="The MQTT broker.")] = None,
     port: Annotated[Optional[int], typer.Option(metavar="PORT", help="Its port.")] = None,
@@ -61,61 +70,69 @@ def act(
     """Ask an actuator for something, and follow the job to its end.
 
     Exit status: 0 succeeded, 1 failed, 6 rejected, 7 cancelled, 8 expired, 5 no broker or no answer. Key, password and
-    TLS come from the actuator's settings file or EDGED_ACTUATOR_… variables. Ctrl-C cancels the job.
+    TLS come from the actuator's settings file or EDGED_ACTUATOR_… variables. Ctrl-C cancels the job, a second one leaves.
     """
     mqtt, secret = _settings(name, config, host, port, prefix, key, set_)
+    if job is not None and not ID_PATTERN.fullmatch(job):
+        raise _wrong("--id", job, "is no id", "8 to 64 of A-Z, a-z, 0-9, _ and -")
     options = _options(option or [])
-    text: Text | None = None
-    if action in ("cancel", "confirm"):
+    if action in CONTROLS:
+        if sensitive:
+            raise _wrong("--sensitive", None, f"{action} takes no text", "leave it out")
         if what is not None:
-            options["job"] = what
-    elif action in ("stop", "reset"):
-        if what is not None:
-            options["reason"] = what
-    elif what is not None:
-        text = Text(sys.stdin.read().removesuffix("\n") if what == "-" else what, sensitive=sensitive)
-    request = make_request(
-        name, action, now=time.time(), life_seconds=expires, text=text, options=options, key=secret, job_id=job
-    )
-    end = _follow(mqtt, name, request, secret, expires, wait=wait, as_json=as_json)
-    raise typer.Exit(STATUSES[end] if end else 0)
+            options["job" if action in ("cancel", "confirm") else "reason"] = what
+        text = None
+    else:
+        text = _text(what, sensitive=sensitive)
+    request = _request(name, action, expires, text, options, secret, job)
+    follower = Follower(mqtt, name, request, secret, expires, confirms=confirm, as_json=as_json)
+    end = follower.follow(to_the_end=wait, queue=queue or action == "stop")
+    raise typer.Exit(STATUSES.get(end, 0))
 
 
-def _follow(
-    mqtt: MqttSettings, name: str, request: dict[str, Any], key: bytes | None, expires: float, *, wait: bool,
-    as_json: bool,
-) -> str:  # fmt: skip
-    """Send and listen; how it ended."""
-    from edged.bus.subscriber import Subscriber
+def _request(
+    name: str, action: str, expires: float, text: Text | None, options: Mapping[str, Any], key: bytes | None,
+    job: str | None,
+) -> dict[str, Any]:  # fmt: skip
+    try:
+        made = make_request(
+            name, action, now=time.time(), life_seconds=expires, text=text, options=options, key=key, job_id=job
+        )
+        size = len(encoded(made))
+    except (ValueError, RecursionError, OverflowError):
+        pass
+    else:
+        if size <= MAX_PAYLOAD_BYTES:
+            return made
+        raise _wrong("TEXT", None, f"makes a request of {size} bytes", f"at most {MAX_PAYLOAD_BYTES} are taken")
+    # The error of the library could quote the text.
+    raise _wrong(
+        "ACTION, TEXT or --option", None, "holds what JSON cannot carry the same everywhere",
+        "text in UTF-8, whole numbers up to 2^53, no NaN",
+    )  # fmt: skip
 
-    asked_on = actuator_topic(mqtt.prefix, name, "request")
-    told_on = actuator_topic(mqtt.prefix, name, "job", id=request["id"])
-    deadline = time.monotonic() + _FIRST_ANSWER_SECONDS
-    with Subscriber(mqtt, [told_on]) as subscriber:
-        subscriber.publish(asked_on, encoded(request))
-        while True:
-            try:
-                message = subscriber.receive(deadline - time.monotonic())
-            except KeyboardInterrupt:
-                typer.echo("cancelling", err=True)
-                cancel = make_request(
-                    name, "cancel", now=time.time(), life_seconds=10, options={"job": request["id"]}, key=key
-                )
-                subscriber.publish(asked_on, encoded(cancel))
-                deadline = time.monotonic() + _FIRST_ANSWER_SECONDS
-                continue
-            if message is None:
-                raise BrokerError(f"the actuator {name!r} says nothing of the job (does it run, on this broker?)")
-            state = msgspec.json.decode(message.payload, type=JobState)
-            if as_json:
-                print(message.payload.decode(), flush=True)
-            else:
-                print(f"{state.state}: {state.reason}", flush=True)
-            if state.state in FINAL or not wait:
-                return state.state if state.state in FINAL else ""
-            # A job that runs may take as long as its own timeout; one that waits ends when the request expires.
-            left = max(expires, state.remaining_seconds or 0.0) + _AFTER_EXPIRY_SECONDS
-            deadline = time.monotonic() + (86400.0 if state.state == "running" else left)
+
+def _text(what: str | None, *, sensitive: bool) -> Text | None:
+    """The text, from where it may come: one that is sensitive never from the command line, which `ps` shows to all."""
+    if what == "-" or (sensitive and what is None and not sys.stdin.isatty()):
+        try:
+            return Text(sys.stdin.buffer.read().decode("utf-8").removesuffix("\n"), sensitive=sensitive)
+        except UnicodeDecodeError:
+            pass
+        # Outside of the handler: the exception carries the text.
+        raise _wrong("TEXT", None, "standard input is no UTF-8", "")
+    if not sensitive:
+        return None if what is None else Text(what)
+    if what is not None:
+        raise _wrong(
+            "TEXT", None, "is sensitive, and everybody on this machine can read a command line",
+            "leave it out and it is asked for, or write - and pipe it in",
+        )  # fmt: skip
+    try:
+        # Not typer.prompt: that asks before the echo is off.
+        return Text(getpass.getpass("Text: "), sensitive=True)
+    except EOFError:
+        raise _wrong("TEXT", None, "nothing was given", "type it, or pipe it in") from None
 
 
 def _settings(
@@ -141,8 +158,12 @@ def _options(pairs: list[str]) -> dict[str, Any]:
             problems.append(SettingProblem("--option", pair, "has no name and value", "write --option chord=ctrl+c"))
         try:
             read[name] = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             read[name] = value
     if problems:
         raise SettingsError(problems, "command line")
     return read
+
+
+def _wrong(what: str, value: str | None, reason: str, cure: str) -> SettingsError:
+    return SettingsError([SettingProblem(what, value, reason, cure)], "command line")

@@ -183,6 +183,11 @@ class Stage:
     def all(self, leaf: str, name: str | None = None) -> list[Any]:
         return [payload for heard, payload in self.heard if heard == f"{name or self.name}/{leaf}"]
 
+    def heard_jobs(self) -> list[tuple[str, dict[str, Any]]]:
+        """What has been told of jobs until now, by topic."""
+        self.hear(0.5)
+        return [(leaf, payload) for leaf, payload in self.heard if leaf.startswith(f"{self.name}/job/")]
+
     def online(self) -> bool:
         return self.all("availability")[-1:] == ["online"]
 

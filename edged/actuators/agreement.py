@@ -1,0 +1,49 @@
+"""Do an actuator's settings agree with what it can do? Pure; both `edged actuator check` and the start ask it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+
+from edged.actuators.engine import CONTROLS
+from edged.actuators.options import read_options
+from edged.actuators.performer import ActionSpec
+from edged.actuators.settings import ActuatorSettings, BindingSettings
+from edged.actuators.templates import has_fields, texts_in
+from edged.errors import RequestRefused, SettingProblem
+
+
+def disagreements(settings: ActuatorSettings, actions: Mapping[str, ActionSpec]) -> list[SettingProblem]:
+    """Policies and bindings for actions that there are not, or that could never be done as they stand."""
+    problems = [
+        SettingProblem(f"policy.{name}", None, "there is no such action", _near(name, [*actions]))
+        for name in settings.policy
+        if name not in actions
+    ]
+    for number, binding in enumerate(settings.bindings):
+        problems += _of_binding(f"bindings[{number}]", binding, actions)
+    return problems
+
+
+def _of_binding(at: str, binding: BindingSettings, actions: Mapping[str, ActionSpec]) -> Iterator[SettingProblem]:
+    spec = actions.get(binding.action)
+    if spec is None:
+        if binding.action not in CONTROLS:
+            cure = _near(binding.action, [*actions, *CONTROLS])
+            yield SettingProblem(f"{at}.action", binding.action, "there is no such action", cure)
+        elif binding.text is not None:
+            yield SettingProblem(f"{at}.text", None, f"{binding.action} takes no text", "leave it out")
+        return
+    if spec.needs_text and binding.text is None:
+        yield SettingProblem(f"{at}.text", None, f"{binding.action} needs a text", 'e.g. text = "{camera}"')
+    # What a field will hold is not known before the event.
+    if not any(has_fields(text) for _, text in texts_in(binding.options, "options")):
+        try:
+            read_options(spec, binding.options)
+        except RequestRefused as error:
+            yield SettingProblem(f"{at}.options", None, str(error))
+
+
+def _near(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
