@@ -88,7 +88,9 @@ class Stage:
 
     # -- the actuator -------------------------------------------------------------------------------------------
 
-    def start(self, name: str | None = None, *, wait: bool = True, **changes: Any) -> subprocess.Popen[bytes]:
+    def start(
+        self, name: str | None = None, *, wait: bool = True, config: Path | None = None, **changes: Any
+    ) -> subprocess.Popen[bytes]:
         """Start it; changes of settings have `__` for dots. wait: until it says that it is online."""
         chosen = self.settings | {key.replace("__", "."): value for key, value in changes.items()}
         parts = [
@@ -96,6 +98,8 @@ class Stage:
             for key, value in chosen.items()
             for each in ("--set", f"{key}={value if isinstance(value, str) else json.dumps(value)}")
         ]
+        if config is not None:
+            parts = ["-c", str(config), *parts]
         already = len(self.all("health"))
         with self.log_file.open("ab") as log:
             process = subprocess.Popen(
