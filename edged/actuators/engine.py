@@ -6,7 +6,9 @@ It writes the ledger, so that whatever happens to this process, no job is done t
 
 from __future__ import annotations
 
+import logging
 import random
+import traceback
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,13 +18,15 @@ import msgspec
 
 from edged.actuators.durable import Ledger
 from edged.actuators.effects import Abandon, Begin, Effect, Halt, Now, Outcome, Release, Stuck, Tell
-from edged.actuators.job import Job, Order, rejected
+from edged.actuators.job import Job, Order, one_line, rejected
 from edged.actuators.latch import Latch
 from edged.actuators.options import read_options
 from edged.actuators.performer import ActionSpec, Confirm, Wish
 from edged.actuators.settings import ActuatorSettings, PolicySettings
-from edged.errors import RequestRefused, SignatureRefused, StoreError
+from edged.errors import EdgedError, RequestRefused, SignatureRefused, StoreError
 from edged.jobs import JobState, State
+
+log = logging.getLogger(__name__)
 
 # How long a performer may take to stop once it is told to.
 GRACE_SECONDS = 5.0
@@ -89,7 +93,8 @@ class Engine:
         self._run: _Run | None = None
         self._stuck = False
         self._ending = False
-        self.latch = Latch(ledger)
+        self._owed: dict[str, JobState] = {}
+        self.latch = Latch(ledger.beside("stopped"))
         self.trusted_since = ledger.trusted_since
         self.ends: Counter[str] = Counter()
         self.last_error = ""
@@ -119,6 +124,18 @@ class Engine:
     def known(self, job_id: str) -> JobState | None:
         """What was last told of an id; None: never seen. Raises StoreError."""
         return self._ledger.told(job_id)
+
+    def is_of(self, job_id: str, digest: str) -> bool:
+        """Does a job do what such a request asks for, as far as is known? Raises StoreError."""
+        kept = self._ledger.digest(job_id)
+        return not kept or not digest or kept == digest
+
+    @property
+    def problem(self) -> str:
+        """What keeps it from being remembered how things are; empty when all is well."""
+        if self._owed:
+            return f"how {len(self._owed)} jobs ended is not on the disk: {self.last_error}"
+        return self.latch.problem
 
     def next_seconds(self, now: Now) -> float | None:
         """How long from now until `tick` has something to do; None: not before something happens."""
@@ -152,10 +169,14 @@ class Engine:
                 cut = "in the middle: it may have been done in part" if began else "before it began: nothing was done"
                 effects += self._end_unfinished(left.told, "failed", f"the actuator was ended {cut}", now)
                 continue
+            if not self._enabled(spec):
+                effects += self._end_unfinished(left.told, "failed", f"{spec.name} has been turned off", now)
+                continue
             job = Job(
                 left.order, spec, self._confirm(left.order, spec), attempt=left.attempt + began, interrupted=began
             )
-            job = replace(job, confirmed=began, state="accepted")
+            # Who was asked once is not asked again for another attempt.
+            job = replace(job, confirmed=job.attempt > 1, state="accepted")
             self._jobs[job.id] = job
             effects += self._move(job, "accepted", "taken up again after a restart", now)
         return effects
@@ -181,41 +202,54 @@ class Engine:
             order = replace(order, options=read_options(spec, order.options))
             job = Job(order, spec, self._confirm(order, spec), reason="accepted", changed_at=now.unix)
             self._may(job, now)
-            self._performer.check(job.wish())
-            if self._performer.sensitive(job.wish()):
+            if self._judged(job.wish()):
                 job = replace(job, confirm="confirm")
         except RequestRefused as error:
             reason = self._clean(order, str(error))
             told = rejected(self._settings.actuator, order.id, order.action, reason, now.unix, order.source)
             self._ledger.note(order, told)
+            self._sync()
             self.ends["rejected"] += 1
             return [Tell(told)]
         ahead = len(self._jobs)
         job = replace(job, reason="accepted" if not ahead else f"accepted; {ahead} before it")
         told = job.told(self._settings.actuator)
         self._ledger.add(job, told, durable=spec.durable)
-        if spec.durable:
-            self._ledger.sync()
+        if not self._sync():
+            # It is said that nothing will be done: so it must be, after a restart as well.
+            reason = f"the request cannot be noted, so it is not done: {self.last_error}"
+            told = rejected(self._settings.actuator, order.id, order.action, reason, now.unix, order.source)
+            self._owe(told)
+            self.ends["rejected"] += 1
+            return [Tell(told)]
         self._jobs[job.id] = job
         return [Tell(told), *self.tick(now)]
 
     def _control(self, order: Order, now: Now) -> list[Effect]:
         """`cancel`, `confirm`, `stop` and `reset` pass the queue by; they are noted, or one could be replayed."""
-        try:
-            wanted = msgspec.convert(dict(order.options), _ControlOptions)
-            if order.text is not None:
-                raise RequestRefused(f"{order.action} takes no text")
-            effects, done = self._controlled(order.action, wanted, now)
-            told = rejected(self._settings.actuator, order.id, order.action, done, now.unix, order.source)
-            told = msgspec.structs.replace(told, state="succeeded")
-        except (RequestRefused, msgspec.ValidationError) as error:
-            effects = []
-            told = rejected(self._settings.actuator, order.id, order.action, str(error), now.unix, order.source)
+        told = rejected(
+            self._settings.actuator,
+            order.id,
+            order.action,
+            "the actuator ended before it was done",
+            now.unix,
+            order.source,
+        )
         try:
             self._ledger.note(order, told)
-        except StoreError:
-            if order.action != "stop":  # which must work on a broken disk as well
+        except StoreError as error:
+            self.last_error = str(error)
+            if order.action not in ("stop", "cancel"):  # which must work on a broken disk as well
                 raise
+        effects: list[Effect] = []
+        try:
+            # Whatever else is in it, somebody wants this to stop.
+            wanted = _stop_options(order) if order.action == "stop" else _control_options(order)
+            effects, done = self._controlled(order.action, wanted, now)
+            told = msgspec.structs.replace(told, state="succeeded", reason=done)
+        except (RequestRefused, StoreError) as error:
+            told = msgspec.structs.replace(told, reason=one_line(str(error)))
+        self._owe(told)
         self.ends[told.state] += 1
         return [*effects, Tell(told)]
 
@@ -228,7 +262,9 @@ class Engine:
             confirmed = wanted.job or self.current or ""
             return self.confirm(confirmed, now), f"job {confirmed} is confirmed"
         job_id = wanted.job or self.current or ""
-        return self.cancel(job_id, wanted.reason or "cancelled by request", now), f"job {job_id} is cancelled"
+        effects = self.cancel(job_id, wanted.reason or "cancelled by request", now)
+        stops = self._run is not None and self._run.job_id == job_id
+        return effects, f"job {job_id} is told to stop" if stops else f"job {job_id} is cancelled"
 
     def cancel(self, job_id: str | None, reason: str, now: Now) -> list[Effect]:
         """Cancel a job, None: the one whose turn it is. Raises RequestRefused when there is none."""
@@ -247,6 +283,9 @@ class Engine:
             raise RequestRefused(f"no job {job_id!r} waits for a confirmation")
         if job.confirm != "confirm":
             raise RequestRefused(f"job {job_id!r} needs no confirmation")
+        over = job.confirm_by_steady is not None and now.steady >= job.confirm_by_steady
+        if over or (now.unix >= job.order.expires_at and self._can_expire(job)):
+            raise RequestRefused(f"too late: job {job_id!r} could be confirmed until now, and no longer")
         self._jobs[job_id] = replace(job, confirmed=True)
         return self.tick(now)
 
@@ -273,6 +312,9 @@ class Engine:
     def tick(self, now: Now) -> list[Effect]:
         """Whatever is due."""
         effects: list[Effect] = []
+        self.latch.keep()
+        for told in list(self._owed.values()):
+            self._owe(told)
         for job in list(self._jobs.values()):
             if now.unix >= job.order.expires_at and self._can_expire(job):
                 effects += self._move(job, "expired", _expiry_words(job), now)
@@ -294,12 +336,12 @@ class Engine:
         return self.tick(now)
 
     def finished(self, job_id: str, outcome: Outcome, now: Now) -> list[Effect]:
-        """The worker is back."""
-        run, self._run = self._run, None
-        self._turn = None
+        """The worker is back. Of a job that was given up in the meantime nothing more is told."""
+        run = self._run
+        if run is None or run.job_id != job_id:
+            return []
+        self._run = self._turn = None
         job = self._jobs[job_id]
-        assert run is not None
-        assert run.job_id == job_id
         reason = self._clean(job.order, outcome.reason)
         halted = run.halted_steady is not None
         if run.ending and job.spec.resumes and outcome.result in ("cancelled", "waiting"):
@@ -362,6 +404,20 @@ class Engine:
                 )
         if len(self._jobs) >= self._settings.queue_length:
             raise RequestRefused(f"busy: {len(self._jobs)} jobs wait (queue_length)")
+
+    def _judged(self, wish: Wish) -> bool:
+        """The performer's own word: must it be confirmed? Raises RequestRefused, whatever goes wrong in it."""
+        try:
+            self._performer.check(wish)
+            return self._performer.sensitive(wish)
+        except RequestRefused:
+            raise
+        except EdgedError as error:
+            raise RequestRefused(str(error)) from None
+        except Exception as error:  # noqa: BLE001 - a bug must not keep the broker sending this for ever
+            where = "".join(traceback.format_tb(error.__traceback__)).rstrip()
+            log.error("job %s: %s in the performer:\n%s", wish.id, type(error).__name__, where)
+            raise RequestRefused(f"a bug in this actuator ({type(error).__name__}; its log says where)") from None
 
     def _enabled(self, spec: ActionSpec) -> bool:
         chosen = self._policy(spec.name).enabled
@@ -462,7 +518,7 @@ class Engine:
         pause = 0.0 if run.woken else max(0.0, outcome.retry_after_seconds or 0.0)
         job = replace(job, due_steady=now.steady + pause, confirmed=True, interrupted=False)
         if run.halted_steady is not None:
-            return self._drop(job, run.halt_reason, now, run.end)
+            return self._drop(replace(job, reason=reason), run.halt_reason, now, run.end)
         if job.reason == reason:
             self._jobs[job.id] = job
             return []
@@ -470,20 +526,46 @@ class Engine:
 
     def _drop(self, job: Job, reason: str, now: Now, end: State = "cancelled") -> list[Effect]:
         """End a job that the worker is not at."""
-        effects = self._move(job, end, reason, now)
-        return [*effects, Abandon(job.wish())] if job.state == "running" else effects
+        if job.state != "running":
+            return self._move(job, end, reason, now)
+        effects = self._move(job, end, f"{reason}; it had come to this: {job.reason}", now)
+        return [*effects, Abandon(replace(job.wish(), ended=True))]
 
     def _again(self, job: Job, outcome: Outcome, reason: str, now: Now) -> list[Effect]:
         retry = self._settings.retry
         ceiling = min(retry.longest_seconds, retry.first_seconds * 2.0 ** min(job.attempt - 1, 32))
-        pause = max(ceiling * self._chance.uniform(0.5, 1.0), outcome.retry_after_seconds or 0.0)
-        if now.unix + pause >= job.order.expires_at:
+        asked = outcome.retry_after_seconds or 0.0
+        pause = max(ceiling * self._chance.uniform(0.5, 1.0), asked)
+        left = job.order.expires_at - now.unix
+        if pause >= left:
+            # A last attempt, or some, while there is time: half of what is left, again and again.
+            pause = max(left * 0.5, asked, min(retry.first_seconds, retry.longest_seconds))
+        if pause >= left:
             return self._move(job, "failed", f"{reason}; it expires before the next attempt", now)
         words = f"{reason}; attempt {job.attempt + 1} in {pause:.0f} s"
         return self._move(
             job, "accepted", words, now,
             attempt=job.attempt + 1, due_steady=now.steady + pause, confirmed=True, interrupted=False,
         )  # fmt: skip
+
+    def _sync(self) -> bool:
+        try:
+            self._ledger.sync()
+        except StoreError as error:
+            self.last_error = str(error)
+            return False
+        return True
+
+    def _owe(self, told: JobState) -> None:
+        """Note how a job ended, now or as soon as the disk takes it: after a restart it must not have another end."""
+        try:
+            self._ledger.end_unfinished(told)
+            self._ledger.sync()
+        except StoreError as error:
+            self.last_error = str(error)
+            self._owed[told.id] = told
+            return
+        self._owed.pop(told.id, None)
 
     def _move(
         self, job: Job, state: State, reason: str, now: Now, *, sync: bool = False, **changes: Any
@@ -493,13 +575,15 @@ class Engine:
         told = after.told(self._settings.actuator)
         try:
             self._ledger.change(after, told)
-            if sync or (after.final and after.spec.durable):
+            if sync or after.final:
                 self._ledger.sync()
         except StoreError as error:
             self.last_error = str(error)
             if not after.final and not (job.state == after.state == "running"):
                 after = replace(after, state="failed", reason=f"not begun, for it cannot be noted: {error}")
                 told = after.told(self._settings.actuator)
+            if after.final:
+                self._owe(told)
         if after.final:
             self._jobs.pop(job.id, None)
             if self._turn == job.id:
@@ -514,7 +598,7 @@ class Engine:
     def _end_unfinished(self, told: JobState, state: State, reason: str, now: Now) -> list[Effect]:
         ended = rejected(self._settings.actuator, told.id, told.action, reason, now.unix)
         ended = msgspec.structs.replace(ended, state=state, source=told.source, text=told.text, attempt=told.attempt)
-        self._ledger.end_unfinished(ended)
+        self._owe(ended)
         self.ends[state] += 1
         return [Tell(ended)]
 
@@ -523,8 +607,23 @@ class Engine:
         """Sensitive text is never repeated, whatever a performer says."""
         text = order.text
         if text is not None and text.sensitive and text.value and text.value in sentence:
-            return sentence.replace(text.value, repr(text))
+            return "the reason is withheld, for it quotes the sensitive text"
         return sentence
+
+
+def _control_options(order: Order) -> _ControlOptions:
+    if order.text is not None:
+        raise RequestRefused(f"{order.action} takes no text")
+    try:
+        return msgspec.convert(dict(order.options), _ControlOptions)
+    except msgspec.ValidationError as error:
+        problem = str(error)
+    raise RequestRefused(f"the options of {order.action} are wrong: {problem}")
+
+
+def _stop_options(order: Order) -> _ControlOptions:
+    reason = order.options.get("reason")
+    return _ControlOptions(reason=reason[:200] if isinstance(reason, str) else "")
 
 
 def _expiry_words(job: Job) -> str:

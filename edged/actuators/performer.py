@@ -42,6 +42,7 @@ class Wish:
     options: plain data, as the action's `options` type reads it, with the defaults filled in.
     attempt: 1 for the first; a durable job that failed with `retry` is tried again with the next number.
     interrupted: the attempt before was cut off when the actuator died, and may have been done in part or in full.
+    ended: the job was ended between its turns; all that is left to do is to let go of what it has begun.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Wish:
     expires_at: float
     attempt: int = 1
     interrupted: bool = False
+    ended: bool = False
 
 
 class NoOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -112,8 +114,8 @@ class Performer(Protocol):
 
         Raises ActionFailed, or Cancelled when `control` said stop before the work was complete, or Later: the job stays
         `running`, others have their turns, and `perform` is called again. From then on the performer itself honours
-        `expires_at`. When a job is ended between its turns, `perform` is called a last time with a `control` that
-        already says stop, so that it lets go of what it has begun; what comes of that is not told.
+        `expires_at`. When such a job is ended between its turns, or raised Later when told to stop, `perform` is called
+        a last time with `wish.ended` set; what comes of that is not told.
         """
         ...
 

@@ -42,6 +42,11 @@ KINDS: dict[str, Kind] = {
         "edged.actuators.lock_screen.settings:LockScreenSettings",
         "edged.actuators.lock_screen.performer:LockScreenPerformer",
     ),
+    "twilio": Kind(
+        "Sends messages, calls, and goes on until somebody acknowledges.",
+        "edged.actuators.twilio.settings:TwilioSettings",
+        "edged.actuators.twilio.performer:TwilioPerformer",
+    ),
 }
 
 

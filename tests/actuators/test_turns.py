@@ -146,7 +146,7 @@ def test_a_job_ended_between_its_turns_is_let_go_of(engine: Engine, how: str) ->
     engine.finished("job-aaaa", WAITS, at(1))
     effects = engine.cancel("job-aaaa", "enough", at(2)) if how == "cancel" else engine.stop("enough", at(2))
     assert [state for state, _ in told(effects)] == ["cancelled"]
-    assert [each.wish.id for each in effects if isinstance(each, Abandon)] == ["job-aaaa"]
+    assert [(each.wish.id, each.wish.ended) for each in effects if isinstance(each, Abandon)] == [("job-aaaa", True)]
     assert any(isinstance(each, Release) for each in effects) == (how == "stop")
     assert engine.wake("job-aaaa", at(3)) == []
 
@@ -162,7 +162,7 @@ def test_a_job_told_to_stop_that_would_wait_is_ended(engine: Engine) -> None:
     engine.submit(order("job-aaaa"), at(0))
     engine.cancel("job-aaaa", "enough", at(1))
     effects = engine.finished("job-aaaa", WAITS, at(2))
-    assert told(effects) == [("cancelled", "enough")]
+    assert told(effects) == [("cancelled", "enough; it had come to this: waits for an answer")]
     assert any(isinstance(each, Abandon) for each in effects)
 
 

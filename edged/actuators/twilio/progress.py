@@ -70,6 +70,10 @@ class Progress:
         """What was begun of a job's step."""
         return self._sending("job = ? AND step = ?", job, step)
 
+    def sendings(self, job: str) -> list[Sending]:
+        """All that was begun of a job."""
+        return [_sending(row) for row in self._all(_SENDING + "job = ? ORDER BY step", job)]
+
     def begin(self, sending: Sending) -> None:
         """It is about to be asked for. Outlives a power cut once this has returned."""
         self._run(
