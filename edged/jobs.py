@@ -45,7 +45,8 @@ class JobState(msgspec.Struct, frozen=True):
     rejected nothing else follows, but the same may be sent again.
 
     text: its length and a hash, never the text. source: `request`, or `binding NAME`. remaining_seconds: of a countdown,
-    or until a confirmation must be there (waits_for_confirmation). attempt: of a job that is tried again.
+    or until a confirmation must be there (waits_for_confirmation). attempt: of a job that is tried again. refused_nonce: a
+    request with this nonce had the id of this job and asked for something else: that was not done.
     """
 
     id: str
@@ -60,14 +61,16 @@ class JobState(msgspec.Struct, frozen=True):
     remaining_seconds: float | None = None
     waits_for_confirmation: bool = False
     attempt: int = 1
+    refused_nonce: str | None = None
 
 
 class ActuatorHealth(msgspec.Struct, frozen=True):
     """How an actuator is. reasons: one plain sentence each, with the cure.
 
     stopped_since: the emergency stop is on since then; null when it is off. jobs: how many came to which end, since the
-    start. refused: what was not even looked at, by kind (unsigned, altered, replayed, stale, clock, retained, malformed),
-    and repetitions. clock_offset_seconds: how far the clock of the last trusted sender seems to be ahead of ours.
+    start. refused: what was not even looked at, by kind (unsigned, altered, replayed, stale, clock, retained, malformed,
+    unnoted), repetitions, and conflicts: an id used again for something else. clock_offset_seconds: how far the clock of
+    the last trusted sender seems to be ahead of ours.
     """
 
     status: ActuatorStatus

@@ -75,6 +75,7 @@ class Actuator:
         self._engine = Engine(settings, performer, ledger)
         self._gate = Gate(settings, key, self._engine)
         self._bindings = Bindings(settings.bindings, local_minute, own_topics=own_topics(settings))
+        self._recall_firings()
         self._end: End | None = None
         self._deaf = False  # to what the worker says
         self._told_health: ActuatorHealth | None = None
@@ -117,6 +118,13 @@ class Actuator:
             finally:
                 self._close()
         return self._end
+
+    def _recall_firings(self) -> None:
+        now = self._clock()
+        for each in self._settings.bindings:
+            since = now.unix - max(each.limit_seconds, each.cooldown_seconds)
+            for at in self._ledger.accepted_since(f"binding {each.name}", since):
+                self._bindings.remember(each.name, max(0.0, now.unix - at), now)
 
     # -- the main thread ----------------------------------------------------------------------------------------
 
@@ -303,7 +311,7 @@ class Actuator:
         )
 
     def _problems(self) -> list[str]:
-        found = [self._storage_problem, self._outbox.problem, self._gate.clock_problem]
+        found = [self._storage_problem, self._engine.problem, self._outbox.problem, self._gate.clock_problem]
         try:
             found += self._performer.problems()
         except EdgedError as error:

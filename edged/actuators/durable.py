@@ -1,12 +1,13 @@
-"""What an actuator must not forget: the ids it has seen, durable jobs, the emergency stop. One SQLite file.
+"""What an actuator must not forget: the ids it has seen, and durable jobs. One SQLite file.
 
 A change is committed, so it outlives this process, when the method returns; `sync` makes it outlive a power cut. The
-engine syncs before it promises anything durable and before it acts. Sensitive text never gets here.
+engine syncs before it promises anything, before it acts, and before it tells how a job ended. Sensitive text never gets here.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -19,8 +20,10 @@ from edged.jobs import JobState
 from edged.store.database import Database, Error
 
 # An id is known for this long after its request expired: longer than any broker keeps a session for us
-# (mqtt.session_expiry_seconds is a week at most).
+# (mqtt.session_expiry_seconds is a week at most), and longer than any request is good for.
 KEEP_SECONDS = 8 * 86400.0
+# Accepted jobs are counted for this long (limit_seconds of a policy or binding is 31 days at most).
+COUNT_SECONDS = 31 * 86400.0
 # Kept whatever their age: a clock that jumps ahead and back must not wipe the memory.
 KEEP_AT_LEAST = 10_000
 
@@ -54,6 +57,11 @@ class Ledger:
         """What was last told of a job; None: the id has never been seen."""
         row = self._one("SELECT told FROM job WHERE id = ?", job_id)
         return None if row is None else msgspec.json.decode(row[0], type=JobState)
+
+    def digest(self, job_id: str) -> str:
+        """What a job asks for, as its digest; empty where that is not known."""
+        row = self._one("SELECT digest FROM job WHERE id = ?", job_id)
+        return "" if row is None else str(row[0])
 
     def nonce_used(self, nonce: str) -> bool:
         """Has any request had it?"""
@@ -113,6 +121,13 @@ class Ledger:
         assert row is not None
         return int(row[0]), float(row[1] or since)
 
+    def accepted_since(self, source: str, since: float) -> list[float]:
+        """When jobs of a source were accepted after a moment, the oldest first (Unix seconds)."""
+        rows = self._all(
+            "SELECT added_at FROM job WHERE source = ? AND counts AND added_at > ? ORDER BY added_at", source, since
+        )
+        return [float(at) for (at,) in rows]
+
     def fact(self, name: str) -> bytes | None:
         """Something kept by name."""
         row = self._one("SELECT value FROM fact WHERE name = ?", name)
@@ -128,19 +143,30 @@ class Ledger:
 
     @property
     def trusted_since(self) -> float:
-        """What was issued before (Unix seconds) may have been done and forgotten; 0: nothing was ever forgotten."""
+        """What was issued before (Unix seconds) may have been done and forgotten; 0 where nobody said when it began."""
         kept = self.fact("trusted_since")
         return 0.0 if kept is None else msgspec.json.decode(kept, type=float)
 
-    def begin_anew(self, now: float) -> None:
-        """The memory was lost: what was issued before now is not to be trusted any more."""
-        self.keep_fact("trusted_since", msgspec.json.encode(now))
+    @property
+    def begun(self) -> bool:
+        """It is known from when on requests may be trusted. A ledger that was just made does not know it yet."""
+        return self.fact("trusted_since") is not None
+
+    def begin(self, since: float) -> None:
+        """It is empty, be it new or lost: what was issued before is not to be trusted (Unix seconds)."""
+        self.keep_fact("trusted_since", msgspec.json.encode(since))
+
+    def beside(self, suffix: str) -> Path:
+        """The name of a file that belongs to this one."""
+        path = self._database.path
+        return path.with_name(f"{path.name.removesuffix('.db').removesuffix('.jobs')}.{suffix}")
 
     def forget_old(self, now: float) -> None:
-        """Ids past every redelivery are let go, but for the newest."""
+        """Ids past every redelivery and every count are let go, but for the newest."""
         self._run(
-            "DELETE FROM job WHERE final AND sent AND expires_at < ? AND rowid <= (SELECT max(rowid) FROM job) - ?",
-            now - KEEP_SECONDS, KEEP_AT_LEAST,
+            "DELETE FROM job WHERE final AND sent AND expires_at < ? AND NOT (counts AND added_at > ?) "
+            "AND rowid <= (SELECT max(rowid) FROM job) - ?",
+            now - KEEP_SECONDS, now - COUNT_SECONDS, KEEP_AT_LEAST,
         )  # fmt: skip
 
     def sync(self) -> None:
@@ -166,9 +192,9 @@ class Ledger:
         self, order: Order, told: JobState, added_at: float, *, final: bool, counts: bool, work: bytes | None
     ) -> None:
         self._run(
-            "INSERT INTO job VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, 0, ?, ?)",
+            "INSERT INTO job VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, 0, ?, ?, ?, ?)",
             order.id, order.nonce, order.action, told.state, final, counts, added_at, order.expires_at,
-            msgspec.json.encode(told), work,
+            order.source, order.digest, msgspec.json.encode(told), work,
         )  # fmt: skip
 
     def _run(self, statement: str, *values: Any) -> None:

@@ -29,7 +29,10 @@ _NEXT: dict[str, frozenset[str]] = {
 
 @dataclass(frozen=True)
 class Order:
-    """A wish that may be trusted: signed, of an owner's binding, or unsigned where the owner allows it."""
+    """A wish that may be trusted: signed, of an owner's binding, or unsigned where the owner allows it.
+
+    digest: of what it asks for (signing.py), to tell a repetition from another wish with the same id; empty: not known.
+    """
 
     id: str
     action: str
@@ -39,6 +42,7 @@ class Order:
     expires_at: float
     nonce: str
     source: str = "request"
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ class Job:
             action=self.order.action,
             state=self.state,
             at=iso_utc(int(self.changed_at * 1e9)),
-            reason=self.reason,
+            reason=one_line(self.reason),
             source=self.order.source,
             text=None if self.order.text is None else repr(self.order.text),
             remaining_seconds=self.remaining_seconds,
@@ -107,4 +111,12 @@ class Job:
 
 def rejected(actuator: str, job_id: str, action: str, reason: str, now: float, source: str = "request") -> JobState:
     """What is told of a wish that never became a job."""
-    return JobState(job_id, actuator, action[:64], "rejected", iso_utc(int(now * 1e9)), reason, source=source)
+    return JobState(
+        job_id, actuator, one_line(action, 64), "rejected", iso_utc(int(now * 1e9)), one_line(reason), source=source
+    )
+
+
+def one_line(sentence: str, most_characters: int = 1000) -> str:
+    """What may come from a stranger, fit for a log: no line breaks, no control characters, not endless."""
+    shown = "".join(each if each.isprintable() else " " for each in sentence[: most_characters + 1])
+    return shown if len(shown) <= most_characters else shown[: most_characters - 1] + "…"

@@ -1,14 +1,19 @@
-"""The emergency stop: once closed it stays closed, over restarts and power cuts, until somebody opens it."""
+"""The emergency stop: once closed it stays closed, over restarts and power cuts, until somebody opens it.
+
+It is a file of its own beside the ledger: it must outlive a damaged database, and on a full disk there is room for an empty
+file where there is none for a row. That it is there is what counts; what it says is for people.
+"""
 
 from __future__ import annotations
 
+import os
+from datetime import datetime, timezone
+from pathlib import Path
+
 import msgspec
 
-from edged.actuators.durable import Ledger
 from edged.errors import StoreError
 from edged.events import iso_utc
-
-_FACT = "emergency_stop"
 
 
 class _Closed(msgspec.Struct, frozen=True):
@@ -17,13 +22,26 @@ class _Closed(msgspec.Struct, frozen=True):
 
 
 class Latch:
-    """One actuator's emergency stop."""
+    """One actuator's emergency stop. problem: why it would not outlive this process; empty if it would."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        """Raises StoreError when the ledger cannot be read."""
-        self._ledger = ledger
-        kept = ledger.fact(_FACT)
-        self._closed = None if kept is None else msgspec.json.decode(kept, type=_Closed)
+    def __init__(self, path: Path) -> None:
+        """Raises StoreError when it cannot be told whether it is closed."""
+        self._path = path
+        self._kept = True
+        self.problem = ""
+        self._closed: _Closed | None = None
+        try:
+            content = path.read_bytes()
+            made = path.stat().st_mtime
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StoreError(f"{path}, the emergency stop, cannot be read: {error.strerror}") from None
+        try:
+            self._closed = msgspec.json.decode(content, type=_Closed)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            since = datetime.fromtimestamp(made, timezone.utc).isoformat(timespec="milliseconds")
+            self._closed = _Closed(since.replace("+00:00", "Z"), f"{path.name} is there")
 
     @property
     def closed(self) -> bool:
@@ -41,14 +59,43 @@ class Latch:
         return "" if self._closed is None else f"since {self._closed.since}: {self._closed.reason}"
 
     def close(self, reason: str, now: float) -> None:
-        """Stop. It holds in this process even where the disk does not take it."""
-        self._closed = self._closed or _Closed(iso_utc(int(now * 1e9)), reason)
+        """Stop. It holds in this process even where the disk does not take it; `keep` tries again."""
+        if self._closed is None:
+            self._closed, self._kept = _Closed(iso_utc(int(now * 1e9)), reason), False
+        self.keep()
+
+    def keep(self) -> None:
+        """Have it outlive this process, if it does not yet."""
+        if self._kept or self._closed is None:
+            return
         try:
-            self._ledger.keep_fact(_FACT, msgspec.json.encode(self._closed))
-        except StoreError:
-            pass  # whatever else happens, it must stop now; the next write that fails is told
+            fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                self._sync_folder()
+                os.pwrite(fd, msgspec.json.encode(self._closed), 0)
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            self.problem = (
+                f"the emergency stop would not outlive a restart: {self._path} cannot be written: {error.strerror}"
+            )
+            return
+        self._kept, self.problem = True, ""
 
     def open(self) -> None:
-        """Go on. Raises StoreError when that cannot be noted; it stays closed then."""
-        self._ledger.keep_fact(_FACT, None)
-        self._closed = None
+        """Go on. Raises StoreError when that cannot be kept; it stays closed then."""
+        try:
+            self._path.unlink(missing_ok=True)
+            self._sync_folder()
+        except OSError as error:
+            self._kept = False  # the file may be gone all the same
+            raise StoreError(f"{self._path} cannot be removed: {error.strerror}") from None
+        self._closed, self._kept, self.problem = None, True, ""
+
+    def _sync_folder(self) -> None:
+        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

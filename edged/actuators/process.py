@@ -49,8 +49,12 @@ def run_actuator(settings: ActuatorSettings) -> int:
         ledger = stack.enter_context(Ledger(database))
         problem_found = lock.problem
         if database.set_aside is not None:
-            ledger.begin_anew(time.time())
+            # A sender's clock may be ahead of ours.
+            ledger.begin(time.time() + settings.signing.clock_tolerance_seconds)
             problem_found = f"the memory of jobs was damaged and begun anew; the old one is {database.set_aside}"
+        elif not ledger.begun:
+            # Also where the folder does not outlive a restart: what was asked before may have been done.
+            ledger.begin(time.time())
         outbox, outbox_problem = _outbox(settings)
         stack.callback(outbox.close)
         performer = build(settings)

@@ -12,9 +12,11 @@ from typing import Any
 
 import rfc8785
 
+from edged.actuators.sensitive import Text
 from edged.errors import SignatureRefused
 
 SIGNATURE = "signature"
+_CONTENT = b"edged content of a request, version 1\n"
 
 
 def canonical(request: Mapping[str, Any]) -> bytes:
@@ -36,10 +38,22 @@ def verify(request: Mapping[str, Any], key: bytes, actuator: str) -> None:
         wanted = signature(request, key)
     except ValueError as error:
         raise SignatureRefused("altered", f"what is signed must be plain JSON: {error}") from None
-    if not isinstance(given, str) or not hmac.compare_digest(given.lower().encode(), wanted.encode()):
+    if not isinstance(given, str) or not hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode()):
         raise SignatureRefused("altered", "the signature does not fit: altered on the way, or signed with another key")
     if request.get("actuator") != actuator:
         raise SignatureRefused("altered", f"the request is signed for another actuator than {actuator}")
+
+
+def digest(action: str, text: Text | None, options: Mapping[str, Any], key: bytes | None) -> str:
+    """What is asked for, as 32 hexadecimal digits that only holders of the key can compare with a guess. Two requests
+    that ask for the same have the same; empty where the options are no plain JSON.
+    """
+    said: Any = None if text is None else [text.value, text.sensitive]
+    try:
+        what = rfc8785.dumps({"action": action, "text": said, "options": dict(options)})
+    except ValueError:
+        return ""
+    return hmac.new(key or b"", _CONTENT + what, hashlib.sha256).hexdigest()[:32]
 
 
 def check_times(

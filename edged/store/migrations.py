@@ -25,16 +25,18 @@ def _outbox(database: Database) -> None:
 
 @JOB_MIGRATIONS(name="0001_jobs")
 def _jobs(database: Database) -> None:
-    # told: the last job state as it was published; work: what is needed to take a durable job up again.
+    # told: the last job state as it was published; work: what is needed to take a durable job up again. source: who wished
+    # it; digest: what it asks for, as only holders of the key can read it.
     # Times are Unix seconds, for ids must be known again after the machine was off.
     database.execute(
         "CREATE TABLE job (id TEXT PRIMARY KEY, nonce TEXT NOT NULL UNIQUE, action TEXT NOT NULL, state TEXT NOT NULL, "
         "final INTEGER NOT NULL, counts INTEGER NOT NULL, added_at REAL NOT NULL, expires_at REAL NOT NULL, "
-        "attempt INTEGER NOT NULL, sent INTEGER NOT NULL, told BLOB NOT NULL, work BLOB)"
+        "attempt INTEGER NOT NULL, sent INTEGER NOT NULL, source TEXT NOT NULL, digest TEXT NOT NULL, told BLOB NOT NULL, "
+        "work BLOB)"
     )
     database.execute("CREATE INDEX job_open ON job (final, sent)")
     database.execute("CREATE INDEX job_action ON job (action, added_at)")
-    # What must be known again, by name: the emergency stop, from when on requests are trusted.
+    # What must be known again, by name: from when on requests are trusted.
     database.execute("CREATE TABLE fact (name TEXT PRIMARY KEY, value BLOB NOT NULL)")
 
 

@@ -14,6 +14,7 @@ from edged.actuators.rehearsal import Step, rehearse
 from edged.actuators.settings import ActuatorSettings
 from edged.errors import RecordingError
 
+ROOT = Path(__file__).resolve().parents[2]
 BLINK = {"id": "1", "camera": "front", "kind": "blink", "gesture": "double", "at": "2026-03-01T12:00:00.000Z"}
 GREET = {
     "name": "greet", "topic": "edged/camera/+/event/blink", "when": [{"field": "gesture", "equals": "double"}],
@@ -118,7 +119,7 @@ def test_the_command_lists_what_would_fire(tmp_path: Path) -> None:
 
     def check(*more: str, stdin: bytes = b"") -> str:
         command = [sys.executable, "-m", "edged", "actuator", "check", "typing", *more, "-c", str(config)]
-        return subprocess.run(command, check=True, capture_output=True, input=stdin).stdout.decode()
+        return subprocess.run(command, check=True, capture_output=True, input=stdin, cwd=ROOT).stdout.decode()
 
     assert "greet: type 'hi'" in check(str(events))
     assert json.loads(check("-", "--json", stdin=events.read_bytes()))["binding"] == "greet"
