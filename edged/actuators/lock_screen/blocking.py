@@ -173,12 +173,6 @@ class Blocks:
         with self._guard:
             return job_id in self._watches
 
-    @property
-    def on(self) -> bool:
-        """Something is blocked."""
-        with self._guard:
-            return any(job_id not in self._released for job_id in self._watches)
-
     def release(self) -> list[str]:
         """End all of them; their ids, for whoever tells their jobs."""
         with self._guard:

@@ -140,7 +140,8 @@ class Desktop:
             )
         except (OSError, subprocess.SubprocessError) as error:
             words = error.strerror if isinstance(error, OSError) else str(error)
-            raise DBusError(f"no program can be started as {self._session.user}: {words}") from None
+            cure = f"{sys.executable} and all it loads must be readable for everybody: not in a home folder"
+            raise DBusError(f"no program can be started as {self._session.user}: {words}", cure) from None
 
     def _line(self, child: subprocess.Popen[bytes]) -> bytes:
         """One line of its answers. Raises OSError when none comes in time."""

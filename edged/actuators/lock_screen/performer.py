@@ -61,7 +61,7 @@ ACTIONS: Mapping[str, ActionSpec] = {
             "block", "Locks the screen, and again at once whenever it is unlocked.", options=BlockOptions,
             timeout_seconds=120, enabled=False, durable=True, resumes=True,
         ),
-        ActionSpec("release", "Ends every block; the screen stays locked.", options=NoOptions, urgent=True),
+        ActionSpec("release", "Ends every block; the screen stays locked.", options=NoOptions),
     )
 }  # fmt: skip
 
@@ -76,9 +76,7 @@ class LockScreenPerformer:
         self._own: LockScreenSettings = getattr(settings, self.kind)
         self._name = settings.actuator
         self._default = default_target(self._own.user, _own_name(), os.geteuid())
-        self._may_block, signs_out = (
-            bool((settings.policy.get(action) or PolicySettings()).enabled) for action in ("block", "sign_out")
-        )
+        signs_out = bool((settings.policy.get("sign_out") or PolicySettings()).enabled)
         self._blocks = Blocks(self._own)
         self._readiness = Readiness(self._own, self._default, signs_out=signs_out)
         self._wake: Callable[[str], None] = _nobody
@@ -89,8 +87,6 @@ class LockScreenPerformer:
 
     def check(self, wish: Wish) -> None:
         if wish.action == "release":
-            if not self._blocks.on:
-                raise RequestRefused("nothing is blocked: there is nothing to release")
             return
         self._target(wish)
         if wish.action == "block" and self._own.verify == "none":
@@ -100,6 +96,12 @@ class LockScreenPerformer:
         return False
 
     def perform(self, wish: Wish, control: Control) -> str:
+        try:
+            return self._perform(wish, control)
+        finally:
+            self._readiness.changed()
+
+    def _perform(self, wish: Wish, control: Control) -> str:
         if wish.action == "release":
             return self._release()
         if wish.action == "sign_out":
@@ -122,8 +124,6 @@ class LockScreenPerformer:
         """One turn of it: the first locks and begins to watch, the last says how it was, those between do nothing."""
         if control.stopping():
             raise Cancelled(f"nothing is blocked any more: {self._blocks.forget(wish.id)}")
-        if not self._may_block:
-            raise ActionFailed("it is not kept up: policy.block.enabled is not true any more")
         longest = self._own.block_seconds
         block = Block(
             self._target(wish), wish.issued_at, wish.issued_at + min(wish.options["seconds"] or longest, longest)
@@ -144,7 +144,9 @@ class LockScreenPerformer:
         ended = self._blocks.release()
         for job_id in ended:
             self._wake(job_id)
-        return f"{len(ended)} blocks are over; what is locked stays locked" if ended else "the block was over already"
+        if not ended:
+            raise ActionFailed("nothing is blocked: there was nothing to release")
+        return f"{'the block is' if len(ended) == 1 else f'{len(ended)} blocks are'} over; what is locked stays locked"
 
     def _target(self, wish: Wish) -> Target:
         return target_of(dict(wish.options), self._default)

@@ -12,7 +12,7 @@ from edged.actuators.lock_screen.settings import LockScreenSettings
 from edged.errors import ActionFailed, DBusError
 
 # The answer is good for this long.
-_FRESH_SECONDS = 10.0
+_FRESH_SECONDS = 5.0
 # The first answer is waited for; a bus that works gives it in a few milliseconds.
 _FIRST_SECONDS = 1.0
 
@@ -28,12 +28,13 @@ class Readiness:
         self._guard = threading.Lock()
         self._found: list[str] = []
         self._looked_steady = float("-inf")
+        self._first = True
         self._thread: threading.Thread | None = None
 
     def problems(self) -> list[str]:
         """As of a moment ago."""
         with self._guard:
-            first = self._looked_steady == float("-inf")
+            first, self._first = self._first, False
             due = time.monotonic() - self._looked_steady >= _FRESH_SECONDS
             if due and (self._thread is None or not self._thread.is_alive()):
                 self._looked_steady = time.monotonic()
@@ -44,6 +45,11 @@ class Readiness:
             thread.join(_FIRST_SECONDS)
         with self._guard:
             return list(self._found)
+
+    def changed(self) -> None:
+        """Something was done: what was found is out of date."""
+        with self._guard:
+            self._looked_steady = min(self._looked_steady, time.monotonic() - _FRESH_SECONDS)
 
     def _look(self) -> None:
         found = examine(self._settings, self._target, os.geteuid(), signs_out=self._signs_out)
