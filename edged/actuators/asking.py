@@ -13,6 +13,7 @@ from edged.actuators.sealing import seal
 from edged.actuators.sensitive import Text
 from edged.actuators.signing import SIGNATURE, signature
 from edged.errors import RequestRefused
+from edged.jobs import ID_PATTERN
 
 # JSON numbers are doubles in every language: milliseconds are exact enough, and sign the same everywhere.
 _DECIMALS = 3
@@ -29,7 +30,14 @@ def make_request(
     key: bytes | None = None,
     job_id: str | None = None,
 ) -> dict[str, Any]:
-    """A request, signed if there is a key. Sensitive text is sealed with it. Raises RequestRefused without one."""
+    """A request, signed if there is a key. Sensitive text is sealed with it.
+
+    Raises RequestRefused for sensitive text without a key, and for what cannot be sent.
+    """
+    if job_id is not None and not ID_PATTERN.fullmatch(job_id):
+        raise RequestRefused(f"an id has 8 to 64 of the characters A-Z, a-z, 0-9, - and _, and {job_id[:80]!r} is none")
+    if text is not None and not _is_unicode(text.value):
+        raise RequestRefused("the text is no Unicode (it was not UTF-8 where it came from)")
     made: dict[str, Any] = {
         "id": job_id or uuid.uuid4().hex,
         "actuator": actuator,
@@ -46,9 +54,21 @@ def make_request(
         made["sealed"] = seal(text, key, actuator, made["id"])
     elif text is not None:
         made["text"] = text.value
-    if key is not None:
-        made[SIGNATURE] = signature(made, key)
-    return made
+    try:
+        signed = signature(made, key or b"")
+    except ValueError as error:
+        reason = str(error)
+    else:
+        return made if key is None else {**made, SIGNATURE: signed}
+    raise RequestRefused(f"options must be plain JSON, with whole numbers below 2^53: {reason}")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def encoded(request: Mapping[str, Any]) -> bytes:

@@ -121,8 +121,11 @@ class Follower:
         if message.topic != self._told_on:
             return None
         state = _read(message)
-        if state is None:
+        if state is None or state.refused_nonce not in (None, self._request["nonce"]):
             return None
+        if state.refused_nonce is not None:
+            # There is such a job, and it does something else: ours was not done.
+            state = msgspec.structs.replace(state, state="rejected")
         if state != self._last:
             self._tell(state)
         self._last = state
