@@ -97,7 +97,11 @@ def actuator_schemas() -> dict[str, dict[str, Any]]:
             if topic.direction == "out":
                 schema["required"] = list(schema["properties"])  # what we say is always said in full
             found[f"actuator-{key}"] = schema
-    found["actuator-job"]["properties"]["v"] = {"const": jobs.JOB_VERSION, "description": "Version of the shape"}
+    found["actuator-job"]["properties"]["v"] = {
+        "type": "integer",
+        "const": jobs.JOB_VERSION,
+        "description": "Version of the payload's shape",
+    }
     return found
 
 

@@ -37,14 +37,19 @@ def load_actuator(
         or wanted.get("actuator")
         or given.get("actuator", "typing")
     )
-    if kind not in KINDS:
-        near = difflib.get_close_matches(str(kind), KINDS, n=1)
-        cure = f"did you mean {near[0]}?" if near else f"kind is one of {', '.join(KINDS)}"
-        shown = str(path) if path is not None else "settings"
-        raise SettingsError([SettingProblem("kind", kind, "there is no such kind of actuator", cure)], shown)
+    known_kind(str(kind), str(path) if path is not None else "settings")
     wanted["kind"] = kind
     model: type[ActuatorSettings] = settings_model(str(kind))
     return load_model(model, path, wanted, environment, ACTUATOR_PREFIX)
+
+
+def known_kind(kind: str, origin: str) -> str:
+    """The kind, if there is one of that name. Raises SettingsError."""
+    if kind not in KINDS:
+        near = difflib.get_close_matches(kind, KINDS, n=1)
+        cure = f"did you mean {near[0]}?" if near else f"kind is one of {', '.join(KINDS)}"
+        raise SettingsError([SettingProblem("kind", kind, "there is no such kind of actuator", cure)], origin)
+    return kind
 
 
 def load_asker(name: str, path: Path | None, overrides: Mapping[str, Any]) -> ActuatorSettings:

@@ -50,9 +50,15 @@ KINDS: dict[str, Kind] = {
 }
 
 
+def own_settings(kind: str) -> type[BaseModel]:
+    """The section that only this kind has."""
+    section: type[BaseModel] = _found(KINDS[kind].settings)
+    return section
+
+
 def settings_model(kind: str) -> type[ActuatorSettings]:
     """All settings of an actuator of this kind."""
-    section: type[BaseModel] = _found(KINDS[kind].settings)
+    section = own_settings(kind)
     declared: Any = (section, option(section(), (section.__doc__ or "").strip().splitlines()[0]))
     return create_model(f"{section.__name__}File", __base__=ActuatorSettings, __module__=__name__, **{kind: declared})
 

@@ -81,3 +81,14 @@ def check(
         print_settings(settings)
     else:
         print_steps(rehearse(settings, recording), as_json=as_json)
+
+
+@app.command("example")
+def show_example(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="typing, lock_screen or twilio.")],
+) -> None:
+    """Print a settings file of this kind of actuator with every option, commented; a good start for one of your own."""
+    from edged.actuators.guide import example
+    from edged.actuators.loading import known_kind
+
+    print(example(known_kind(kind, "KIND")), end="")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from types import UnionType
@@ -11,7 +12,8 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from edged.configuration.loading import variable_of
-from edged.configuration.options import section_of
+from edged.configuration.options import entry_choice, entry_model, section_of
+from edged.configuration.text import entry_heading
 from edged.configuration.words import choices_of, range_words, toml_value, unit_of
 from edged.settings import Settings
 
@@ -38,26 +40,45 @@ _NAMES = {
 
 def markdown() -> str:
     """The whole document."""
-    return _HEAD.format(variable=variable_of("capture.width")) + "".join(_sections(Settings, "", "edged"))
+    return _HEAD.format(variable=variable_of("capture.width")) + "".join(sections(Settings))
 
 
-def _sections(model: type[BaseModel], prefix: str, title: str) -> Iterator[str]:
-    own = [(name, field) for name, field in model.model_fields.items() if section_of(field) is None]
-    heading = "Top level" if not prefix else f"`[{prefix[:-1]}]`"
-    yield f"\n## {heading}\n\n{(model.__doc__ or title).strip().splitlines()[0]}\n"
-    if own:
-        yield "\n| setting | type and range | unit | default | from afar | |\n|---|---|---|---|---|---|\n"
-    for name, field in own:
-        yield "| " + " | ".join(map(_cell, _row(prefix + name, field))) + " |\n"
+def sections(model: type[BaseModel], *, remote: bool = True, at: str = "", heading: str = "Top level") -> Iterator[str]:
+    """A heading and a table for each section of a tree, entries of its lists and tables included.
+
+    remote: with a column that says what may be changed from afar. at: the path of the tree, with a dot behind.
+    """
+    own, below = [], []
     for name, field in model.model_fields.items():
+        entry = entry_model(field)
         if (section := section_of(field)) is not None:
-            yield from _sections(section, f"{prefix}{name}.", str(field.description))
+            below.append((section, f"{at}{name}.", f"`[{at}{name}]`"))
+        elif entry is None or entry_choice(field):
+            own.append((name, field))
+        if entry is not None:
+            title = entry_heading(f"{at}{name}", field)
+            below.append((entry, f"{title.strip('[]')}.", f"`{title}`"))
+    yield f"\n## {heading}\n\n{_first_paragraph(model)}\n"
+    if own:
+        afar = " from afar |" if remote else ""
+        yield f"\n| setting | type and range | unit | default |{afar} |\n|---|---|---|---|{'---|' if remote else ''}---|\n"
+    for name, field in own:
+        row = _row(at + name, field)
+        yield "| " + " | ".join(_cell(each) for each in (row if remote else [*row[:4], row[5]])) + " |\n"
+    for section, path, title in below:
+        yield from sections(section, remote=remote, at=path, heading=title)
+
+
+def _first_paragraph(model: type[BaseModel]) -> str:
+    return " ".join(inspect.cleandoc(model.__doc__ or "edged").split("\n\n", maxsplit=1)[0].split())
 
 
 def _row(path: str, field: FieldInfo) -> list[str]:
     extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-    default = field.get_default(call_default_factory=True)
-    told = "none" if default is None else f"`{toml_value(default)}`"
+    default = None if field.is_required() else field.get_default(call_default_factory=True)
+    if isinstance(default, SecretStr):
+        default = default.get_secret_value() or None
+    told = "must be given" if field.is_required() else "none" if default is None else f"`{toml_value(default)}`"
     return [
         f"`{path}`",
         type_words(field),

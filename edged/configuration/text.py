@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from edged.configuration.loading import Loaded
-from edged.configuration.options import leaves, section_of, shown, value_at
+from edged.configuration.options import entry_model, kinds_of, leaves, section_of, shown, value_at
 from edged.configuration.problems import Origin
 from edged.configuration.words import choices_of, range_words, toml_value, unit_of
 from edged.settings import Settings
@@ -68,43 +69,79 @@ def schema() -> dict[str, Any]:
 
 def example() -> str:
     """The text of `config/edged.toml`."""
-    return "\n".join([_HEAD, *_section_lines(Settings, "")]) + "\n"
+    return "\n".join([_HEAD, *lines(Settings, _ACTIVE, _EXAMPLES)]) + "\n"
 
 
-def _section_lines(model: type[BaseModel], prefix: str) -> Iterator[str]:
-    sections = []
+def lines(
+    model: type[BaseModel],
+    active: Mapping[str, Any] | Collection[str],
+    examples: Mapping[str, Any],
+    *,
+    remote: bool = True,
+    at: str = "",
+) -> Iterator[str]:
+    """Every setting of a tree, commented, section by section.
+
+    active: the dotted paths of those that stand without a comment sign; with the value, where the default does not do.
+    examples: values for those whose default is nothing. remote: say what may be changed from afar. at: the path of
+    the tree, for entries of lists and tables; then nothing is active, nor are the headings.
+    """
+    later = []
     for name, field in model.model_fields.items():
-        if section_of(field) is not None:
-            sections.append((name, field))
-            continue
-        yield from _option_lines(f"{prefix}{name}", name, field)
-    for name, field in sections:
-        section = section_of(field)
-        if section is None:
+        path = f"{at}{name}"
+        if section_of(field) is not None or entry_model(field) is not None:
+            later.append((path, field))
             continue
         yield ""
-        yield f"[{prefix}{name}]"
-        yield f"# {field.description}"
-        yield from _section_lines(section, f"{prefix}{name}.")
+        yield from textwrap.wrap(str(field.description), WIDTH, initial_indent="# ", subsequent_indent="# ")
+        if facts := _facts(field, remote=remote):
+            yield f"# {facts}"
+        chosen = active.get(path) if isinstance(active, Mapping) else None
+        value = _value(path, field, examples) if chosen is None else chosen
+        yield f"{'' if path in active else '#'}{name} = {toml_value(value)}"
+    for path, field in later:
+        section, entry = section_of(field), entry_model(field)
+        yield ""
+        yield f"{'#' if '.NAME.' in path else ''}[{path}]" if section is not None else f"#{entry_heading(path, field)}"
+        yield from textwrap.wrap(str(field.description), WIDTH, initial_indent="# ", subsequent_indent="# ")
+        if section is not None:
+            yield from lines(section, active, examples, remote=remote, at=f"{path}.")
+        elif entry is not None:
+            below = entry_heading(path, field).strip("[]")
+            yield from lines(entry, frozenset(), examples, remote=remote, at=f"{below}.")
 
 
-def _option_lines(path: str, name: str, field: FieldInfo) -> Iterator[str]:
-    yield ""
-    yield from textwrap.wrap(str(field.description), WIDTH, initial_indent="# ", subsequent_indent="# ")
-    if facts := _facts(field):
-        yield f"# {facts}"
-    default = field.get_default(call_default_factory=True)
-    if default is None or isinstance(default, SecretStr):
-        yield f"#{name} = {toml_value(_EXAMPLES[path])}"
-    else:
-        yield f"{'' if path in _ACTIVE else '#'}{name} = {toml_value(default)}"
+def entry_heading(path: str, field: FieldInfo) -> str:
+    """How an entry of a list or table of sections begins in TOML."""
+    if get_origin(field.annotation) is list:
+        return f"[[{path}]]"
+    lists = any(get_origin(kind) is list for kind in get_args(field.annotation))
+    return f"[[{path}.NAME]]" if lists else f"[{path}.NAME]"
 
 
-def _facts(field: FieldInfo) -> str:
+def _value(path: str, field: FieldInfo, examples: Mapping[str, Any]) -> Any:
+    """The default, or something to begin with where that is nothing."""
+    if path in examples:
+        return examples[path]
+    default = None if field.is_required() else field.get_default(call_default_factory=True)
+    if isinstance(default, SecretStr):
+        default = default.get_secret_value() or None
+    if default is not None:
+        return default
+    if choices := choices_of(field):
+        return choices[0]
+    kinds = kinds_of(field)
+    for kind, value in ((bool, True), (int, 1), (float, 1.0), (Path, Path("file")), (list, []), (dict, {})):
+        if kind in kinds:
+            return value
+    return ""
+
+
+def _facts(field: FieldInfo, *, remote: bool = True) -> str:
     """Range, choices, unit, and who may change it."""
     extra = field.json_schema_extra
-    remote = _REMOTE.get(str(extra.get("remote")), "") if isinstance(extra, dict) else ""
+    afar = _REMOTE.get(str(extra.get("remote")), "") if remote and isinstance(extra, dict) else ""
     choices = ", ".join(toml_value(choice) for choice in choices_of(field))
     limits = range_words(field) or unit_of(field)
-    told = "; ".join(filter(None, (f"One of {choices}" if choices else limits, remote)))
+    told = "; ".join(filter(None, (f"One of {choices}" if choices else limits, afar)))
     return f"{told[:1].upper()}{told[1:]}." if told else ""

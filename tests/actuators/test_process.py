@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 import time
 from typing import Any
 
@@ -12,7 +14,7 @@ from edged.actuators.asking import encoded, make_request
 from edged.actuators.keys import make_key, read_key
 from edged.events import iso_utc
 from edged.jobs import UNKNOWN_ID
-from tests.actuators.stage import Stage
+from tests.actuators.stage import ROOT, Stage
 
 
 def test_a_request_is_done_and_each_state_told(stage: Stage) -> None:
@@ -357,3 +359,24 @@ def test_unsigned_requests_are_taken_only_where_the_owner_says_so_on_the_loopbac
     stage.send(payload)
     stage.until(lambda: stage.health()["refused"].get("replayed"))
     assert stage.done(job) == 1
+
+
+def test_the_guide_says_how_to_sign_with_a_shell(stage: Stage) -> None:
+    if missing := [name for name in ("bash", "jq", "openssl", "mosquitto_pub") if shutil.which(name) is None]:
+        pytest.skip(f"{', '.join(missing)} not here")
+    stage.start()
+    # The shell's clock has whole seconds, and nothing is trusted that was issued before the first start.
+    first_second = int(time.time())
+    stage.until(lambda: int(time.time()) > first_second)
+    page = (ROOT / "docs" / "actuators.md").read_text(encoding="utf-8")
+    script = page.split("```sh\n")[1].split("```")[0]
+    ours = (
+        script.replace("actuator/typing/", "actuator/toy/")
+        .replace('actuator: "typing", action: "type"', 'actuator: "toy", action: "say"')
+        .replace("typing.key", str(stage.key_file))
+        .replace("mosquitto_pub ", f"mosquitto_pub -h {stage.broker.host} -p {stage.broker.port} ")
+    )
+    assert "typing" not in ours
+    done = subprocess.run(["bash", "-ec", ours], capture_output=True, text=True, check=False, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    stage.until(lambda: any(each["state"] == "succeeded" for _, each in stage.heard_jobs()))
