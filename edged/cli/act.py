@@ -19,8 +19,7 @@ from edged.actuators.keys import find_key, read_key
 from edged.actuators.sensitive import Text
 from edged.cli.following import STATUSES, Follower
 from edged.cli.options import AsJson, ConfigFile, Set, overrides
-from edged.errors import SettingProblem, SettingsError
-from edged.jobs import ID_PATTERN
+from edged.errors import RequestRefused, SettingProblem, SettingsError
 from edged.settings import MqttSettings
 
 
@@ -73,8 +72,6 @@ def act(
     TLS come from the actuator's settings file or EDGED_ACTUATOR_… variables. Ctrl-C cancels the job, a second one leaves.
     """
     mqtt, secret = _settings(name, config, host, port, prefix, key, set_)
-    if job is not None and not ID_PATTERN.fullmatch(job):
-        raise _wrong("--id", job, "is no id", "8 to 64 of A-Z, a-z, 0-9, _ and -")
     options = _options(option or [])
     if action in CONTROLS:
         if sensitive:
@@ -98,18 +95,11 @@ def _request(
         made = make_request(
             name, action, now=time.time(), life_seconds=expires, text=text, options=options, key=key, job_id=job
         )
-        size = len(encoded(made))
-    except (ValueError, RecursionError, OverflowError):
-        pass
-    else:
-        if size <= MAX_PAYLOAD_BYTES:
-            return made
+    except RequestRefused as error:
+        raise _wrong("the request", None, str(error), "") from None
+    if (size := len(encoded(made))) > MAX_PAYLOAD_BYTES:
         raise _wrong("TEXT", None, f"makes a request of {size} bytes", f"at most {MAX_PAYLOAD_BYTES} are taken")
-    # The error of the library could quote the text.
-    raise _wrong(
-        "ACTION, TEXT or --option", None, "holds what JSON cannot carry the same everywhere",
-        "text in UTF-8, whole numbers up to 2^53, no NaN",
-    )  # fmt: skip
+    return made
 
 
 def _text(what: str | None, *, sensitive: bool) -> Text | None:

@@ -70,16 +70,23 @@ class Follower:
                     "--queue)"
                 )
             self._send(subscriber)
-            while True:
-                try:
-                    state = self._next(subscriber)
-                    if state is not None and (state.state in FINAL or not to_the_end):
-                        return state.state
-                except KeyboardInterrupt:
-                    if self._cancelling or (self._last is not None and self._last.state in FINAL):
-                        self._say(f"left; the job may go on (edged act {self._name} cancel {self._request['id']})")
-                        raise
-                    self._cancel(subscriber)
+            try:
+                return self._watch(subscriber, to_the_end=to_the_end)
+            except KeyboardInterrupt:
+                self._say(f"left; the job may go on (edged act {self._name} cancel {self._request['id']})")
+                raise
+
+    def _watch(self, subscriber: Subscriber, *, to_the_end: bool) -> str:
+        while True:
+            try:
+                state = self._next(subscriber)
+            except KeyboardInterrupt:
+                if self._cancelling:
+                    raise
+                self._cancel(subscriber)
+                continue
+            if state is not None and (state.state in FINAL or not to_the_end):
+                return state.state
 
     def _look(self, subscriber: Subscriber) -> None:
         """Is the actuator there at all?"""

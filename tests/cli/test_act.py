@@ -206,11 +206,11 @@ def test_the_key_comes_from_the_settings_file_too(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["mark", "--id", "a/b"], "--id = 'a/b': is no id (8 to 64 of"),
+        (["mark", "--id", "a/b"], "an id has 8 to 64 of the characters A-Z, a-z, 0-9, - and _, and 'a/b' is none"),
         (["mark", "-o", "novalue"], "--option = 'novalue': has no name and value"),
-        (["mark", "-o", "before_seconds=NaN"], "JSON cannot carry"),
-        (["mark", "-o", "before_seconds=99999999999999999999"], "JSON cannot carry"),
-        (["say", "\udcff"], "JSON cannot carry"),
+        (["mark", "-o", "before_seconds=NaN"], "options must be plain JSON"),
+        (["mark", "-o", "before_seconds=99999999999999999999"], "with whole numbers below 2^53"),
+        (["say", "\udcff"], "the text is no Unicode"),
         (["say", "hush", "--sensitive"], "everybody on this machine can read a command line"),
         (["stop", "--sensitive"], "stop takes no text"),
         (["mark", "--key", "/nowhere/key"], "cannot be read: No such file or directory (edged actuator keygen"),
