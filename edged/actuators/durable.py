@@ -26,6 +26,8 @@ KEEP_SECONDS = 8 * 86400.0
 COUNT_SECONDS = 31 * 86400.0
 # Kept whatever their age: a clock that jumps ahead and back must not wipe the memory.
 KEEP_AT_LEAST = 10_000
+# What the row says of a job that is taken up again, until it is begun again: the next start must know it as well.
+_INTERRUPTED = "interrupted"
 
 
 class _Work(msgspec.Struct, frozen=True):
@@ -39,11 +41,14 @@ class _Work(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Unfinished:
-    """A job that had not come to its end when the actuator did. order: None of what is not durable."""
+    """A job that had not come to its end when the actuator did. order: None of what is not durable. interrupted: an
+    attempt was cut off, by this end or one before, and was not taken up again since.
+    """
 
     told: JobState
     order: Order | None
     attempt: int
+    interrupted: bool
 
 
 class Ledger:
@@ -86,10 +91,11 @@ class Ledger:
 
     def change(self, job: Job, told: JobState) -> None:
         """Remember how a job stands now."""
+        cut = job.interrupted and not job.final
         self._run(
             "UPDATE job SET state = ?, final = ?, attempt = ?, told = ?, sent = 0, "
             "work = CASE WHEN ? THEN NULL ELSE work END WHERE id = ?",
-            job.state, job.final, job.attempt, msgspec.json.encode(told), job.final, job.id,
+            _INTERRUPTED if cut else job.state, job.final, job.attempt, msgspec.json.encode(told), job.final, job.id,
         )  # fmt: skip
 
     def end_unfinished(self, told: JobState) -> None:
@@ -110,8 +116,8 @@ class Ledger:
 
     def unfinished(self) -> list[Unfinished]:
         """Jobs without an end, in the order they came."""
-        rows = self._all("SELECT told, work, attempt FROM job WHERE final = 0 ORDER BY rowid")
-        return [_unfinished(told, work, attempt) for told, work, attempt in rows]
+        rows = self._all("SELECT told, work, attempt, state FROM job WHERE final = 0 ORDER BY rowid")
+        return [_unfinished(told, work, attempt, state) for told, work, attempt, state in rows]
 
     def count(self, action: str, since: float) -> tuple[int, float]:
         """How many jobs of an action were accepted after a moment, and when the first of them (Unix seconds)."""
@@ -217,13 +223,14 @@ class Ledger:
         return StoreError(f"{self._database.path.name} cannot be used: {error} (check the disk and store.directory)")
 
 
-def _unfinished(told: bytes, work: bytes | None, attempt: int) -> Unfinished:
-    state = msgspec.json.decode(told, type=JobState)
+def _unfinished(told: bytes, work: bytes | None, attempt: int, state: str) -> Unfinished:
+    last = msgspec.json.decode(told, type=JobState)
+    interrupted = state in ("running", _INTERRUPTED)
     if work is None:
-        return Unfinished(state, None, attempt)
+        return Unfinished(last, None, attempt, interrupted)
     kept = msgspec.json.decode(work, type=_Work)
     text = None if kept.text is None else Text(kept.text)
     order = Order(
-        state.id, state.action, text, kept.options, kept.issued_at, kept.expires_at, kept.nonce, kept.source
+        last.id, last.action, text, kept.options, kept.issued_at, kept.expires_at, kept.nonce, kept.source
     )  # fmt: skip
-    return Unfinished(state, order, attempt)
+    return Unfinished(last, order, attempt, interrupted)

@@ -161,20 +161,28 @@ class Engine:
         effects: list[Effect] = [Tell(state) for state in self._ledger.unsent()]
         for left in self._ledger.unfinished():
             spec = self._actions.get(left.told.action)
-            if self.latch.closed:
-                effects += self._end_unfinished(left.told, "cancelled", f"emergency stop: {self.latch.words}", now)
-                continue
-            began = left.told.state == "running"
-            if left.order is None or spec is None or (began and not spec.resumes):
-                cut = "in the middle: it may have been done in part" if began else "before it began: nothing was done"
-                effects += self._end_unfinished(left.told, "failed", f"the actuator was ended {cut}", now)
-                continue
-            if not self._enabled(spec):
-                effects += self._end_unfinished(left.told, "failed", f"{spec.name} has been turned off", now)
-                continue
-            job = Job(
-                left.order, spec, self._confirm(left.order, spec), attempt=left.attempt + began, interrupted=began
+            cut = (
+                "in the middle: it may have been done in part"
+                if left.interrupted
+                else "before it began: nothing was done"
             )
+            if left.order is None or spec is None or (left.interrupted and not spec.resumes):
+                stopped = self.latch.closed and not left.interrupted
+                words = f"emergency stop: {self.latch.words}" if stopped else f"the actuator was ended {cut}"
+                effects += self._end_unfinished(left.told, "cancelled" if stopped else "failed", words, now)
+                continue
+            again = left.told.state == "running"
+            job = Job(
+                left.order, spec, self._confirm(left.order, spec), attempt=left.attempt + again,
+                interrupted=left.interrupted,
+            )  # fmt: skip
+            if self.latch.closed or not self._enabled(spec):
+                words = (
+                    f"emergency stop: {self.latch.words}" if self.latch.closed else f"{spec.name} has been turned off"
+                )
+                effects += self._end_unfinished(left.told, "cancelled", words, now)
+                effects += [Abandon(job.wish())] if left.interrupted else []
+                continue
             # Who was asked once is not asked again for another attempt.
             job = replace(job, confirmed=job.attempt > 1, state="accepted")
             self._jobs[job.id] = job
