@@ -86,7 +86,8 @@ def _problem_of_entry(
     reason, cure = plain_reason(details, field)
     if positions := [part for part in left if isinstance(part, int)]:
         reason = f"number {positions[0] + 1} {reason}"
-    hidden = isinstance(value, Mapping | list) or (isinstance(entry, Mapping) and entry.get("sensitive"))
+    secret = field is not None and SecretStr in kinds_of(field)
+    hidden = secret or isinstance(value, Mapping | list) or (isinstance(entry, Mapping) and entry.get("sensitive"))
     visible = None if hidden or details["type"] == "string_too_long" else shown(value)
     return SettingProblem(".".join(path), visible, reason, cure)
 
