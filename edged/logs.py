@@ -50,7 +50,7 @@ class JsonFormatter(logging.Formatter):
         super().__init__()
         self._name = name
         self._role = role
-        self._process = process
+        self._process = process or ("daemon" if role == "camera" else role)
 
     def format(self, record: logging.LogRecord) -> str:
         """One record as one line of JSON."""
@@ -59,7 +59,7 @@ class JsonFormatter(logging.Formatter):
             "at": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             self._role: self._name,
-            "process": self._process or "daemon",
+            "process": self._process,
             "logger": record.name,
             "message": record.getMessage(),
         }

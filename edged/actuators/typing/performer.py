@@ -110,8 +110,8 @@ class TypingPerformer:
         if self._keyboard is None and time.monotonic() - self._looked_steady >= _LOOK_SECONDS:
             self._looked_steady = time.monotonic()
             try:
-                choose(self._options)
-                self._problem = ""
+                # Now, not with the first job: whoever waits for the first word should not wait for the keyboard, too.
+                self._open()
             except EdgedError as error:
                 self._problem = str(error)
         return [self._problem] if self._problem else []

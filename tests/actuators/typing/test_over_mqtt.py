@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.actuators.stage import Stage
+from tests.actuators.stage import ROOT, Stage
 from tests.actuators.typing.x_session import x_session
 
 pytest.importorskip("Xlib", reason="python-xlib is not installed")
@@ -176,3 +180,19 @@ def test_a_blink_types_a_snippet_and_a_look_away_stops_the_countdown(typist: Sta
     event("gaze", zone="away")
     assert "by the sitter" in typist.until(lambda: last("cancelled"))["reason"]
     assert computer.text() == "Grüße! "
+
+
+@pytest.mark.slow
+def test_a_double_blink_of_the_sitter_ends_in_a_window_and_each_step_is_timed(models_directory: Path) -> None:
+    """The whole way: pictures, judgement, broker, binding, keys."""
+    if missing := [program for program in ("Xvfb", "xterm", "mosquitto") if shutil.which(program) is None]:
+        pytest.skip(f"{', '.join(missing)} is not installed")
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "measure-typing", "--blinks", "2", "--json"],
+        env={**os.environ, "EDGED_MODELS_DIR": str(models_directory)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads(done.stdout)
+    assert figures["blinks"] == 2
+    # That nothing is negative shows that the moments are those they are called.
+    assert all(0 <= each["p50"] <= each["worst"] for each in figures["milliseconds"].values())
