@@ -75,9 +75,17 @@ class Stopping:
 class Watch:
     """A thread that keeps a block from when it is made until `stop`, or until the block's time is over."""
 
-    def __init__(self, settings: LockScreenSettings, block: Block, clock: Callable[[], float] = time.time) -> None:
-        """clock: Unix seconds."""
+    def __init__(
+        self,
+        settings: LockScreenSettings,
+        block: Block,
+        *,
+        resumed: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """resumed: it has begun in a process before this one. clock: Unix seconds."""
         self.block = block
+        self.resumed = resumed
         self._settings = settings
         self._clock = clock
         self._stopping = Stopping()
@@ -160,12 +168,15 @@ class Blocks:
         self._watches: dict[str, Watch] = {}
         self._released: set[str] = set()
 
-    def keep(self, job_id: str, block: Block) -> bool:
-        """Have it kept from now on, if it is not; false when its time is over or it was released."""
+    def keep(self, job_id: str, block: Block, *, resumed: bool = False) -> bool:
+        """Have it kept from now on, if it is not; false when its time is over or it was released.
+
+        resumed: it has begun in a process before this one.
+        """
         with self._guard:
             watch = self._watches.get(job_id)
             if watch is None and job_id not in self._released and block.left_seconds(time.time()) > 0:
-                watch = self._watches[job_id] = Watch(self._settings, block)
+                watch = self._watches[job_id] = Watch(self._settings, block, resumed=resumed)
             return watch is not None and not watch.over and job_id not in self._released
 
     def known(self, job_id: str) -> bool:
@@ -198,7 +209,8 @@ class Blocks:
             return "its time was over"
         watch.stop()
         times = {0: "was never needed", 1: "locked again once"}.get(watch.again, f"locked again {watch.again} times")
-        return f"{'released' if released else 'its time was over'}; it {times}"
+        since = " since the actuator was restarted" if watch.resumed else ""
+        return f"{'released' if released else 'its time was over'}; it {times}{since}"
 
     def problems(self) -> list[str]:
         """What keeps blocks from holding."""

@@ -59,7 +59,7 @@ class Connection:
         """
         try:
             import jeepney
-            from jeepney.auth import BEGIN, Authenticator
+            from jeepney.auth import BEGIN, AuthenticationError, Authenticator
             from jeepney.bus import get_bus
         except ImportError:
             raise DBusError("jeepney is not installed", _INSTALL) from None
@@ -72,9 +72,12 @@ class Connection:
         self._serial = 0
         self._heard = False
         deadline = time.monotonic() + call_seconds
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         try:
             path = get_bus(address)
+        except (ValueError, RuntimeError, StopIteration):
+            raise DBusError(f"{address!r} is no address of the {what}", "it is like unix:path=/run/dbus/…") from None
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        try:
             self._within(deadline)
             self._socket.connect(path)
             self._socket.sendall(b"\0")
@@ -94,10 +97,12 @@ class Connection:
         except (FileNotFoundError, ConnectionRefusedError):
             self.close()
             raise DBusError(f"there is no {what} at {address}") from None
-        except (OSError, ValueError, RuntimeError, StopIteration) as error:
+        except AuthenticationError:
             self.close()
-            shown = error.strerror if isinstance(error, OSError) else "it does not let this user in"
-            raise DBusError(f"{what} at {address} cannot be used: {shown}") from None
+            raise DBusError(f"{what} at {address} does not let this user in") from None
+        except OSError as error:
+            self.close()
+            raise DBusError(f"{what} at {address} cannot be used: {error.strerror}") from None
 
     def call(
         self, service: str, path: str, interface: str, method: str, signature: str | None = None, *arguments: Any

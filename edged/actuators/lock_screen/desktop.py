@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
 import select
@@ -10,13 +9,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import msgspec
+
 import edged
 from edged.actuators.lock_screen import desktop_child
+from edged.actuators.lock_screen.desktop_child import Answer
 from edged.actuators.lock_screen.logind import Session
 from edged.errors import Cancelled, DBusError
 
@@ -24,6 +25,7 @@ from edged.errors import Cancelled, DBusError
 _ANSWER_SECONDS = 20.0
 _GONE_SECONDS = 1.0
 _SLICE_SECONDS = 0.2
+_LONGEST_LINE_BYTES = 64 * 1024
 # Of our own environment: nothing that could be a secret of ours.
 _KEPT = (
     "PATH",
@@ -35,15 +37,6 @@ _KEPT = (
     "XDG_SESSION_TYPE",
     "DESKTOP_SESSION",
 )
-
-
-@dataclass(frozen=True)
-class Activity:
-    """What a screensaver says. shows: its being active means locked."""
-
-    by: str
-    active: bool
-    shows: bool
 
 
 class Desktop:
@@ -63,13 +56,12 @@ class Desktop:
         """way: screensaver or xdg_screensaver. Raises DBusError when it cannot be asked for."""
         self._ask("lock" if way == "screensaver" else way)
 
-    def activity(self) -> Activity | None:
-        """Of its screensaver; None when there is none, or it does not say."""
+    def activity(self) -> Answer | None:
+        """What its screensaver says; None when there is none, or it does not say."""
         try:
-            answer = self._ask("active")
+            return self._ask("active")
         except DBusError:
             return None
-        return Activity(answer["by"], answer["active"], answer["shows"])
 
     def close(self) -> None:
         """Asked again it does nothing."""
@@ -97,7 +89,7 @@ class Desktop:
     ) -> None:
         self.close()
 
-    def _ask(self, question: str) -> dict[str, Any]:
+    def _ask(self, question: str) -> Answer:
         if self._child is None or self._child.poll() is not None:
             self.close()
             self._child = self._start()
@@ -106,17 +98,16 @@ class Desktop:
         try:
             child.stdin.write(f"{question}\n".encode())
             child.stdin.flush()
-            answer = json.loads(self._line(child))
+            answer = msgspec.json.decode(self._line(child), type=Answer)
         except Cancelled:
             child.kill()
             raise
-        except (OSError, ValueError):
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             child.kill()
             self.close()
             raise DBusError(f"the desktop of {self._session.user} cannot be asked: no answer") from None
-        if "why" in answer:
-            raise DBusError(str(answer["why"]))
-        assert isinstance(answer, dict)
+        if answer.why:
+            raise DBusError(answer.why)
         return answer
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -144,7 +135,7 @@ class Desktop:
             raise DBusError(f"no program can be started as {self._session.user}: {words}", cure) from None
 
     def _line(self, child: subprocess.Popen[bytes]) -> bytes:
-        """One line of its answers. Raises OSError when none comes in time."""
+        """One line of its answers. Raises OSError when none comes in time, or one without an end."""
         assert child.stdout is not None
         fd = child.stdout.fileno()
         deadline = time.monotonic() + _ANSWER_SECONDS
@@ -157,7 +148,8 @@ class Desktop:
                     raise TimeoutError
                 continue
             data = os.read(fd, 65536)
-            if not data:
+            # It is another user's process, who may have done what they like to it.
+            if not data or len(found) > _LONGEST_LINE_BYTES:
                 raise BrokenPipeError
             found += data
         return found

@@ -8,12 +8,13 @@ Usage: python -m edged.actuators.lock_screen.desktop_child ADDRESS
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
 import sys
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+import msgspec
 
 from edged.actuators.lock_screen.dbus import Connection
 from edged.errors import DBusError
@@ -33,6 +34,15 @@ _OF_THE_DESKTOP = (
     "KDE_SESSION_VERSION",
     "GNOME_DESKTOP_SESSION_ID",
 )
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """why: it cannot be asked; else empty. by: who was asked. active, shows: of a screensaver, see Screensaver."""
+
+    why: str = ""
+    by: str = ""
+    active: bool = False
+    shows: bool = False
 
 
 class Screensaver(NamedTuple):
@@ -66,31 +76,29 @@ def main() -> None:
         try:
             answer = _answer(line.strip(), address)
         except DBusError as error:
-            answer = {"why": str(error)}
-        print(json.dumps(answer), flush=True)
+            answer = Answer(why=str(error))
+        print(msgspec.json.encode(answer).decode(), flush=True)
 
 
-def _answer(question: str, address: str) -> dict[str, Any]:
+def _answer(question: str, address: str) -> Answer:
     if question == "xdg_screensaver":
         return _xdg_screensaver(address)
     with Connection(address, "session bus", starts=False, call_seconds=_LOCK_SECONDS) as bus:
         found = next((each for each in SCREENSAVERS if bus.has_owner(each.service)), None)
         if found is None:
-            return {"why": "no screensaver is on the desktop's D-Bus"}
-        answer: dict[str, Any] = {"by": found.service, "shows": found.shows}
+            return Answer(why="no screensaver is on the desktop's D-Bus")
         if question == "lock":
             arguments = ("s", "") if found.words else ()
             bus.call(found.service, found.path, found.interface, "Lock", *arguments)
-        else:
-            (active,) = bus.call(found.service, found.path, found.interface, "GetActive")
-            answer["active"] = bool(active)
-        return answer
+            return Answer(by=found.service, shows=found.shows)
+        (active,) = bus.call(found.service, found.path, found.interface, "GetActive")
+        return Answer(by=found.service, active=bool(active), shows=found.shows)
 
 
-def _xdg_screensaver(address: str) -> dict[str, Any]:
+def _xdg_screensaver(address: str) -> Answer:
     program = shutil.which("xdg-screensaver")
     if program is None:
-        return {"why": "xdg-screensaver is not installed (package xdg-utils)"}
+        return Answer(why="xdg-screensaver is not installed (package xdg-utils)")
     environment = {**os.environ, **_desktops_environment(address)}
     try:
         done = subprocess.run(
@@ -98,11 +106,11 @@ def _xdg_screensaver(address: str) -> dict[str, Any]:
             check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return {"why": f"xdg-screensaver did not end within {_XDG_SECONDS:g} s"}
+        return Answer(why=f"xdg-screensaver did not end within {_XDG_SECONDS:g} s")
     if done.returncode:
         words = done.stderr.decode(errors="replace").strip().splitlines()
-        return {"why": f"xdg-screensaver failed: {words[-1] if words else f'exit status {done.returncode}'}"}
-    return {"by": "xdg-screensaver"}
+        return Answer(why=f"xdg-screensaver failed: {words[-1] if words else f'exit status {done.returncode}'}")
+    return Answer(by="xdg-screensaver")
 
 
 def _desktops_environment(address: str) -> dict[str, str]:

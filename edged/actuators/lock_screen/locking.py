@@ -16,7 +16,7 @@ from edged.actuators.lock_screen.logind import GONE, Logind, Session
 from edged.actuators.lock_screen.settings import LockScreenSettings, Way
 from edged.errors import ActionFailed, Cancelled, DBusError
 
-_LOOK_SECONDS = 0.1
+_LOOK_SECONDS = 0.05
 _WAYS = {"logind": "logind", "screensaver": "its screensaver", "xdg_screensaver": "xdg-screensaver"}
 
 
@@ -67,10 +67,17 @@ class Locker:
         self.close()
 
     def evidence(self, session: Session, *, whole: bool = True) -> str:
-        """What shows that a session is locked; empty: nothing does. whole: also what takes longer to find out.
-
-        Raises DBusError, with a name in `logind.GONE` when the session has ended.
+        """What shows that a session is locked, or that it has ended; empty: nothing does. whole: also what takes longer to
+        find out.
         """
+        try:
+            return self._evidence(session, whole=whole)
+        except DBusError as error:
+            if error.name not in GONE:
+                raise
+            return "it has ended"
+
+    def _evidence(self, session: Session, *, whole: bool) -> str:
         verify = self._settings.verify
         if verify in ("any", "locked_hint") and self.logind.locked(session):
             return "LockedHint"
@@ -133,13 +140,8 @@ class Locker:
             spent = time.monotonic() - began
             over = spent >= self._settings.verify_seconds
             for session in list(pending):
-                try:
-                    # To ask a desktop a program must be started; most need not be asked.
-                    evidence = self.evidence(session, whole=spent >= self._settings.verify_seconds / 2)
-                except DBusError as error:
-                    if error.name not in GONE:
-                        raise
-                    evidence = "it has ended"
+                # To ask a desktop a program must be started; most need not be asked.
+                evidence = self.evidence(session, whole=spent >= self._settings.verify_seconds / 2)
                 if evidence:
                     found[session.id] = evidence
                     pending.remove(session)

@@ -14,7 +14,7 @@ from edged.actuators.lock_screen.blocking import Block, Blocks
 from edged.actuators.lock_screen.choosing import Target, default_target, target_of
 from edged.actuators.lock_screen.locking import lock
 from edged.actuators.lock_screen.readiness import Readiness
-from edged.actuators.lock_screen.settings import LockScreenSettings
+from edged.actuators.lock_screen.settings import USER_NAME, LockScreenSettings
 from edged.actuators.lock_screen.signing_out import sign_out
 from edged.actuators.performer import ActionSpec, Control, NoOptions, Wish
 from edged.actuators.settings import ActuatorSettings, PolicySettings
@@ -22,7 +22,7 @@ from edged.errors import ActionFailed, Cancelled, Later, RequestRefused
 from edged.events import iso_utc
 
 _SessionId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{0,64}$")]
-_UserName = Annotated[str, msgspec.Meta(max_length=256)]
+_UserName = Annotated[str, msgspec.Meta(pattern=USER_NAME)]
 
 
 class LockOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -131,7 +131,7 @@ class LockScreenPerformer:
         # Taken up again after a restart it is watched at once, whether or not it can be locked at this moment.
         if not self._blocks.known(wish.id) and not wish.interrupted:
             lock(self._own, block.target, control)
-        if not self._blocks.keep(wish.id, block):
+        if not self._blocks.keep(wish.id, block, resumed=wish.interrupted):
             return f"the block of {block.target} is over: {self._blocks.forget(wish.id)}"
         until = iso_utc(int(block.until * 1e9))
         raise Later(

@@ -15,6 +15,8 @@ Verify = Literal["any", "locked_hint", "screensaver", "process", "none"]
 _LOCKERS = ["swaylock", "i3lock", "hyprlock", "gtklock", "waylock", "slock", "xsecurelock", "xtrlock", "physlock"]
 # Linux cuts the names of processes to this length.
 _NAME_BYTES = 15
+# What useradd takes, and what directories have: DOMAIN\\name, name@domain.
+USER_NAME = r"^[A-Za-z0-9_.@\\$-]{0,256}$"
 _ADDRESS = r"^$|^unix:(path|abstract)=[^;]+$"
 
 
@@ -27,7 +29,7 @@ class LockScreenSettings(BaseModel):
         "",
         "Whose sessions are meant where a request names none; empty: those of the user it runs as, or, as root or as a "
         "system user, of whoever sits at the machine.",
-        pattern=r"^[A-Za-z0-9_.@\\$-]{0,256}$",
+        pattern=USER_NAME,
     )
     consoles: bool = option(
         False, "Text consoles are locked, too; a desktop begun with startx is one to logind, and needs this."

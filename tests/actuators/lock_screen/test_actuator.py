@@ -90,7 +90,8 @@ def test_a_block_holds_until_it_is_released_and_others_have_their_turns(stage: S
     told = stage.until(lambda: [each for each in stage.told(block) if "again at once" in each["reason"]])[0]
     assert told["state"] == "running"
     logind.unlock_by_password("1")
-    wait_until(lambda: logind.sessions["1"].locked_hint)
+    wait_until(lambda: "open during the block, and locked again" in stage.log())
+    assert logind.sessions["1"].locked_hint
     assert ended(stage, "lock", user="bob")["state"] == "succeeded"
     assert ended(stage, "release")["state"] == "succeeded"
     over = stage.ends(block)

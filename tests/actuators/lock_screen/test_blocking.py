@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
@@ -23,6 +24,10 @@ def lasting(seconds: float, target: Target = ANNA) -> Block:
     return Block(target, now, now + seconds)
 
 
+def _has_locked(watch: Watch, times: int) -> bool:
+    return watch.again == times
+
+
 @pytest.fixture
 def blocks(settings: Settings) -> Iterator[Blocks]:
     made = Blocks(settings())
@@ -30,15 +35,25 @@ def blocks(settings: Settings) -> Iterator[Blocks]:
     made.close()
 
 
-def test_whoever_unlocks_is_locked_out_again_at_once(logind: FakeLogind, blocks: Blocks) -> None:
+def test_whoever_unlocks_is_locked_out_again_at_once(logind: FakeLogind, settings: Settings) -> None:
+    logind.hint("1", locked=True)
+    watch = Watch(settings(), lasting(60))
+    for count in (1, 2, 3):
+        logind.unlock_by_password("1")
+        wait_until(partial(_has_locked, watch, count))
+        assert logind.sessions["1"].locked_hint
+    watch.close()
+    assert logind.asked("LockSession") == 3
+
+
+def test_a_job_is_told_how_its_block_went(logind: FakeLogind, blocks: Blocks) -> None:
     logind.hint("1", locked=True)
     assert blocks.keep("job-1", lasting(60))
-    for _ in range(3):
-        logind.unlock_by_password("1")
-        wait_until(lambda: logind.sessions["1"].locked_hint)
     assert blocks.release() == ["job-1"]
     assert not blocks.keep("job-1", lasting(60))
-    assert blocks.forget("job-1") == "released; it locked again 3 times"
+    assert blocks.forget("job-1") == "released; it was never needed"
+    assert not blocks.keep("job-2", lasting(0))
+    assert blocks.forget("job-2") == "its time was over"
 
 
 def test_after_release_an_unlocked_screen_stays_open(logind: FakeLogind, blocks: Blocks) -> None:
