@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edged.actuators.typing.uinput import obstacle as uinput_obstacle
 from tests.actuators.stage import ROOT, Stage
-from tests.actuators.typing.x_session import x_session
+from tests.actuators.typing.x_session import TextWindow, XSession, x_session
+from tests.actuators.typing.xkb_keyboard import XkbKeyboard
 
-pytest.importorskip("Xlib", reason="python-xlib is not installed")
+evdev = pytest.importorskip("evdev", reason="python-evdev is not installed")
 
 UMLAUTS = "Grüße, Zoë! ~^"
 UNICODE = "Grüße, Zoë! ~^ 日本語 🦀"
@@ -27,22 +31,115 @@ LONG = "All work and no play makes Jack a dull boy. " * 20
 
 
 class Computer:
-    """One that is typed into. text: all that arrived, once no more comes; held: keys that are down now."""
+    """One that is typed into. settings: of the actuator that does; only_keys: it knows no text, only the keys of a layout."""
 
-    def __init__(self, settings: dict[str, str], text: Callable[[], str], held: Callable[[], list[int]]) -> None:
-        self.settings = settings
-        self.text = text
-        self.held = held
+    settings: dict[str, str]
+    only_keys = True
+
+    def attach(self) -> None:
+        """Begin to take in keys; the actuator is there."""
+
+    def text(self) -> str:
+        """All that arrived, once no more comes."""
+        raise NotImplementedError
+
+    def held(self) -> list[int]:
+        """Keys that are down now."""
+        raise NotImplementedError
+
+
+class Screen(Computer):
+    """A window on an X server."""
+
+    only_keys = False
+
+    def __init__(self, session: XSession, window: TextWindow) -> None:
+        self.settings = {"typing.backend": "x11", "typing.x11_display": session.display}
+        self._session, self._window = session, window
+
+    def text(self) -> str:
+        return self._window.text()
+
+    def held(self) -> list[int]:
+        from tests.actuators.typing.test_x11 import keys_down
+
+        return keys_down(self._session)
+
+
+class Machine(Computer):
+    """The keys of an event device: what any program there is given. name: part of the device's; bus: its bus type."""
+
+    def __init__(self, backend: str, bus: int) -> None:
+        self.settings = {"typing.backend": backend}
+        self._bus = bus
+        self._computer = XkbKeyboard("de")
+        self._came_at = 0.0
+        self._thread: threading.Thread | None = None
+
+    def attach(self) -> None:
+        device = self._find()
+        device.grab()  # the text console of the machine must not get what is typed here
+        if self._thread is not None:
+            self._thread.join(10)
+        self._thread = threading.Thread(target=self._read, args=(device,), daemon=True)
+        self._thread.start()
+
+    def _find(self) -> Any:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            for path in evdev.list_devices():
+                with contextlib.suppress(OSError):
+                    device = evdev.InputDevice(path)
+                    keys = device.capabilities().get(evdev.ecodes.EV_KEY, [])
+                    if device.info.bustype == self._bus and "edged" in device.name and evdev.ecodes.KEY_A in keys:
+                        return device
+                    device.close()
+            time.sleep(0.2)
+        raise AssertionError("there is no such keyboard")
+
+    def _read(self, device: Any) -> None:
+        with contextlib.suppress(OSError), device:  # gone with the process that made it
+            for event in device.read_loop():
+                if event.type == evdev.ecodes.EV_KEY and event.value in (0, 1):
+                    self._came_at = time.monotonic()
+                    (self._computer.press if event.value else self._computer.release)(event.code)
+
+    def text(self) -> str:
+        begun = time.monotonic()
+        while time.monotonic() - max(begun, self._came_at) < 2.0:
+            time.sleep(0.05)
+        return self._computer.text
+
+    def held(self) -> list[int]:
+        return sorted(self._computer.held)
 
 
 @contextmanager
 def x11(folder: Path) -> Iterator[Computer]:
-    from tests.actuators.typing.test_x11 import keys_down
-
+    pytest.importorskip("Xlib", reason="python-xlib is not installed")
     with x_session(folder) as session, session.window() as window:
-        yield Computer(
-            {"typing.backend": "x11", "typing.x11_display": session.display}, window.text, lambda: keys_down(session)
-        )
+        yield Screen(session, window)
+
+
+@contextmanager
+def uinput(_folder: Path) -> Iterator[Computer]:
+    if obstacle := uinput_obstacle():
+        pytest.skip(f"uinput cannot be used here: {obstacle[0]} (the VM rig has it)")
+    yield Machine("uinput", evdev.ecodes.BUS_VIRTUAL)
+
+
+@contextmanager
+def usb(_folder: Path) -> Iterator[Computer]:
+    if os.geteuid() != 0 or shutil.which("modprobe") is None:
+        pytest.skip("needs root and modprobe")
+    if subprocess.run(["modprobe", "dummy_hcd"], capture_output=True, check=False).returncode:
+        pytest.skip("the kernel has no module dummy_hcd, a USB port with both ends (the VM rig has)")
+    script = ROOT / "scripts" / "usb-keyboard"
+    subprocess.run([script, "up"], check=True, capture_output=True)
+    try:
+        yield Machine("hid_gadget", evdev.ecodes.BUS_USB)
+    finally:
+        subprocess.run([script, "down"], check=True, capture_output=True)
 
 
 @pytest.fixture
@@ -61,17 +158,40 @@ def typist(stage: Stage) -> Stage:
 
 @pytest.fixture
 def computer(typist: Stage, tmp_path: Path) -> Iterator[Computer]:
+    """A window, which knows Unicode."""
     with x11(tmp_path) as made:
         typist.settings |= made.settings
         yield made
 
 
-def test_a_request_is_typed_into_a_real_window_unicode_included(typist: Stage, computer: Computer) -> None:
-    typist.start()
-    told = typist.ends(typist.ask("type", UNICODE))
+@pytest.fixture(params=[x11, uinput, usb], ids=["x11", "uinput", "usb"])
+def any_computer(request: pytest.FixtureRequest, typist: Stage, tmp_path: Path) -> Iterator[Computer]:
+    with request.param(tmp_path) as made:
+        typist.settings |= made.settings
+        yield made
+
+
+def test_a_request_arrives_as_exactly_its_letters_and_all_keys_are_up(typist: Stage, any_computer: Computer) -> None:
+    typist.start(typing__keys_per_second=30)
+    any_computer.attach()
+    wanted = UMLAUTS if any_computer.only_keys else UNICODE
+    told = typist.ends(typist.ask("type", wanted))
     assert told["state"] == "succeeded", told
-    assert computer.text() == UNICODE
-    assert computer.held() == []
+    assert any_computer.text() == wanted
+    assert any_computer.held() == []
+
+
+def test_what_the_keyboard_cannot_type_is_refused_by_name_before_the_first_key(
+    typist: Stage, any_computer: Computer
+) -> None:
+    if not any_computer.only_keys:
+        pytest.skip("a window takes any character")
+    typist.start()
+    any_computer.attach()
+    told = typist.ends(typist.ask("type", "abc 日"))
+    assert told["state"] == "rejected"
+    assert "日" in told["reason"]
+    assert any_computer.text() == ""
 
 
 def test_cancelled_in_the_middle_of_a_word_it_stops_and_all_keys_are_up(typist: Stage, computer: Computer) -> None:
@@ -93,21 +213,24 @@ def test_cancelled_in_the_middle_of_a_word_it_stops_and_all_keys_are_up(typist: 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_killed_in_the_middle_of_a_word_it_leaves_no_key_down_and_does_not_type_it_again(
-    typist: Stage, computer: Computer, number: signal.Signals
+    typist: Stage, any_computer: Computer, number: signal.Signals
 ) -> None:
     process = typist.start(typing__keys_per_second=20, typing__hold_seconds=0.04)
+    any_computer.attach()
     job = typist.ask("type", LONG.upper())  # with Shift down most of the time
     typist.reaches(job, "running")
-    time.sleep(1.0)
+    time.sleep(1.5)
     process.send_signal(number)
     process.wait(20)
-    typed = computer.text()
+    typed = any_computer.text()
     assert 0 < len(typed) < len(LONG) / 2
-    assert computer.held() == []
+    assert LONG.upper().startswith(typed)
+    assert any_computer.held() == []
     typist.heard.clear()
     typist.start()
+    any_computer.attach()
     assert typist.ends(job)["state"] in ("failed", "cancelled")
-    assert computer.text() == typed
+    assert any_computer.text() == typed
 
 
 def test_what_must_be_confirmed_is_typed_only_then(typist: Stage, computer: Computer) -> None:
