@@ -67,7 +67,7 @@ class Line:
                 self._breaker.failed(str(error), now)
             else:
                 self._breaker.worked()
-                if isinstance(error, TwilioRefused) and error.status in (401, 403):
+                if isinstance(error, TwilioRefused) and error.status == 401:
                     self._refused = str(error)
 
 

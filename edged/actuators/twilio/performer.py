@@ -355,10 +355,8 @@ class TwilioPerformer:
             status = self._line.ask(self._twilio().account_status)
             if status != "active":
                 problem, pause_seconds = f"the Twilio account is {status} (see its console)", _LOOK_AGAIN_SECONDS
-        except TwilioError as error:
-            pause_seconds = _LOOK_AGAIN_SECONDS
-            if not self._line.problems():  # which says the same
-                problem = f"the Twilio account cannot be looked at: {error}"
+        except TwilioError:
+            pause_seconds = _LOOK_AGAIN_SECONDS  # the line says what is wrong, if it stays so
         self._account_problem = problem
         self._look_due_steady = time.monotonic() + pause_seconds
         self._looking = False
