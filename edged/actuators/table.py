@@ -41,11 +41,13 @@ KINDS: dict[str, Kind] = {
         "Locks screens, and keeps them locked.",
         "edged.actuators.lock_screen.settings:LockScreenSettings",
         "edged.actuators.lock_screen.performer:LockScreenPerformer",
+        "edged.actuators.lock_screen.controls:controls",
     ),
     "twilio": Kind(
         "Sends messages, calls, and goes on until somebody acknowledges.",
         "edged.actuators.twilio.settings:TwilioSettings",
         "edged.actuators.twilio.performer:TwilioPerformer",
+        "edged.actuators.twilio.controls:controls",
     ),
 }
 

@@ -110,3 +110,27 @@ def test_snippets_are_buttons_and_the_stop_is_a_switch_where_signing_is_off() ->
     assert request(stop, stop["payload_on"]).action == "stop"
     assert request(stop, stop["payload_off"]).action == "reset"
     assert request(components["confirm"], "PRESS").action == "confirm"
+
+
+def test_what_is_off_has_no_button() -> None:
+    components = document(made(signed=False, kind="lock_screen"))["components"]
+    assert "lock" in components
+    assert not {"block", "release", "sign_out"} & set(components)
+    policy = {"block": {"enabled": True}}
+    components = document(made(signed=False, kind="lock_screen", policy=policy))["components"]
+    assert {"block", "release"} <= set(components)
+
+
+def test_whoever_can_be_reached_is_a_notification_by_name_and_no_number_is_said() -> None:
+    own = {
+        "from_number": "+15005550006",
+        "recipients": {"anna": {"number": "+491701234567"}},
+        "chains": {"fall": [{"do": "call", "to": "anna"}]},
+    }
+    found = made(signed=False, kind="twilio", twilio=own)
+    components = document(found)["components"]
+    assert {"alert_fall", "sms_anna", "call_anna", "acknowledge"} <= set(components)
+    assert "whatsapp_anna" not in components, "no number to send from is set"
+    assert "1701234567" not in str(found.messages())
+    body = render(components["alert_fall"]["command_template"], "Anna has fallen")
+    assert json.loads(body)["options"] == {"chain": "fall"}
