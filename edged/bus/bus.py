@@ -46,7 +46,7 @@ class Bus:
     """
 
     def __init__(self, settings: MqttSettings, camera: str, outbox: Outbox, listens: Iterable[str] = ()) -> None:
-        """listens: topic filters beside the commands; what comes on them is handed out by `messages`."""
+        """listens: topic filters beside the commands and `config/set`; what comes is handed out by `messages`."""
         self._settings = settings
         self._listens = list(listens)
         self._camera = camera
@@ -236,6 +236,8 @@ class Bus:
         # Always, for the session may be gone; and our own availability, since the will of a connection that died
         # slowly can overtake the `online` of this one.
         link.subscribe([command_filter(self._settings.prefix, self._camera), *self._listens])
+        # Not our own: an echo could push somebody else's wish out of the inbox, or be taken for one.
+        link.subscribe([self._topic("config_set")], own=False)
         link.subscribe([self._availability], qos=0, replay=False)
 
     def pump(self, link: Link) -> None:

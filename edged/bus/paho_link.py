@@ -228,12 +228,12 @@ class Link:
         # Connection errors show on the next turn; the message is then repeated by whoever keeps it.
         return info.mid if qos else None
 
-    def subscribe(self, filters: list[str], *, qos: int = 1, replay: bool = True) -> None:
-        """Subscribe at most at this QoS. replay: also hear what was retained before. What is retained keeps its flag
-        even when it is fresh.
+    def subscribe(self, filters: list[str], *, qos: int = 1, replay: bool = True, own: bool = True) -> None:
+        """Subscribe at most at this QoS. replay: also hear what was retained before. own: also what we publish. What is
+        retained keeps its flag even when it is fresh.
         """
         handling = SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE if replay else SubscribeOptions.RETAIN_DO_NOT_SEND
-        options = SubscribeOptions(qos=qos, retainAsPublished=True, retainHandling=handling)
+        options = SubscribeOptions(qos=qos, noLocal=not own, retainAsPublished=True, retainHandling=handling)
         code, mid = self._client.subscribe([(each, options) for each in filters])
         if mid is not None:
             self._asked[mid] = filters

@@ -79,10 +79,10 @@ class Life:
         self._end: End | None = None
         self._selector = selectors.DefaultSelector()
         self._slot = FrameSlot.create(settings.capture.width * settings.capture.height * 3)
-        doors = [camera_topic(settings.mqtt.prefix, settings.camera, key) for key in ("config_set", "config_change")]
+        listens = [camera_topic(settings.mqtt.prefix, settings.camera, "config_change")]
         if settings.home_assistant.enabled:
-            doors += birth_topics(settings)
-        self._bus = Bus(settings.mqtt, settings.camera, outbox, listens=doors)
+            listens += birth_topics(settings)
+        self._bus = Bus(settings.mqtt, settings.camera, outbox, listens=listens)
         self._tuner = Tuner(beginning, kept, self._bus, self)
         self._announcer = Announcer(settings, kept, self._bus)
         self._supervisor = Supervisor(

@@ -168,7 +168,10 @@ class LiteRtFaces:
             if len(self._followed) < self._settings.max_faces:
                 self._take_up(image, detection, at, landmarks)
         del self._followed[self._settings.max_faces :]
-        if landmarks and self._eyes and self._settings.stages.iris:
+        if not (landmarks and self._eyes and self._settings.stages.iris):
+            for face in self._followed:
+                face.eyes = WatchedEyes()  # what was read before the stage was switched off says nothing of now
+        else:
             for face in self._followed:
                 if face.mesh is not None:
                     self._eyes.read(face.eyes, face.mesh, image, self._settings.iris_skip_levels)
