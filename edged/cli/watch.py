@@ -32,7 +32,10 @@ _EVENT_ROWS = 12
 
 def watch(
     source: Annotated[
-        str, typer.Argument(help="A clip, a camera (/dev/video0), a stream, a folder of pictures, sitter:")
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="A clip, a camera (/dev/video0), a stream, a folder of pictures, sitter:"
+        ),
     ],
     config: ConfigFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one event a line as JSON, and nothing else.")] = False,

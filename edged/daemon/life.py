@@ -153,6 +153,11 @@ class Life:
         """Publish that settings changed."""
         self._happened(body)
 
+    @property
+    def unkept(self) -> str:
+        """Why a pause would not outlive this process; empty if it does."""
+        return self._kept.problem
+
     def pause(self) -> None:
         """Give the camera back and stop looking."""
         if not self.paused:

@@ -124,7 +124,7 @@ class Tuner:
     def problems(self) -> tuple[str, ...]:
         """For health."""
         refused = [f"settings from afar do not count: {problem}" for problem in self._beginning.refusal[:1]]
-        return (*refused, *filter(None, [self._kept.problem]))
+        return (*refused, *filter(None, [self._kept.damage, self._kept.problem]))
 
     def start(self, now: float) -> None:
         """Say what counts; tell of what was taken back or refused at the start."""

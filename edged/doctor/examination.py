@@ -26,10 +26,11 @@ from pathlib import Path
 from typing import Any
 
 import edged
+from edged.bus.private_broker import find_mosquitto
 from edged.bus.subscriber import Subscriber
 from edged.capture.source import kind_of, redact
 from edged.daemon import board
-from edged.errors import EdgedError
+from edged.errors import BrokerError, EdgedError
 from edged.inference.models import ModelStore, default_directory, needed
 from edged.settings import Settings
 from edged.store.database import inspect
@@ -253,8 +254,17 @@ def _broker(settings: Settings) -> Iterator[Finding]:
     except EdgedError as error:
         cure = "edged run tries again meanwhile; settings: edged config show --origin"
         if "no broker answers" in str(error):
-            cure = "start one (sudo apt-get install mosquitto), or set mqtt.host; edged run waits for it meanwhile"
+            start = "sudo systemctl start mosquitto" if _mosquitto_is_here() else "sudo apt-get install mosquitto"
+            cure = f"start one ({start}), or set mqtt.host; edged run waits for it meanwhile"
         yield Finding("broker", False, str(error), cure)
+
+
+def _mosquitto_is_here() -> bool:
+    try:
+        find_mosquitto()
+    except BrokerError:
+        return False
+    return True
 
 
 def _temperature(settings: Settings, root: Path) -> Iterator[Finding]:

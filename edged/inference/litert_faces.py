@@ -135,6 +135,13 @@ class LiteRtFaces:
         self._settings = settings
         self._ids.lost_seconds = settings.lost_track_seconds
         self._load_detectors()
+        # What a stage found before it was switched off says nothing of now.
+        stages = settings.stages
+        for face in self._followed:
+            if not stages.landmarks:
+                face.mesh = face.sample = None
+            if not (stages.landmarks and stages.iris):
+                face.eyes = WatchedEyes()
 
     def invocations(self) -> dict[str, int]:
         return {network.name: network.invocations for network in self._networks}
@@ -168,10 +175,7 @@ class LiteRtFaces:
             if len(self._followed) < self._settings.max_faces:
                 self._take_up(image, detection, at, landmarks)
         del self._followed[self._settings.max_faces :]
-        if not (landmarks and self._eyes and self._settings.stages.iris):
-            for face in self._followed:
-                face.eyes = WatchedEyes()  # what was read before the stage was switched off says nothing of now
-        else:
+        if landmarks and self._eyes and self._settings.stages.iris:
             for face in self._followed:
                 if face.mesh is not None:
                     self._eyes.read(face.eyes, face.mesh, image, self._settings.iris_skip_levels)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+from pathlib import Path
 from typing import Any
 
 from edged.bus.subscriber import Subscriber
@@ -216,6 +218,31 @@ def test_pause_outlives_a_daemon_that_is_killed(theatre: Theatre) -> None:
     theatre.wait_for("paused")
     theatre.ask("pause", b'{"paused": false}')
     theatre.wait_for("ok")
+
+
+def test_a_pause_that_cannot_be_kept_says_so(theatre: Theatre) -> None:
+    folder = Path(os.environ["EDGED_STATE_DIR"])
+    (folder / "front.kept.json.new").mkdir()  # where the new file would be written
+    theatre.ask("pause", b'{"paused": true}')
+    answer = theatre.until(lambda: theatre.last("response/pause"))
+    assert answer["status"] == "ok"
+    assert "a pause are not kept over a restart" in answer["data"]["warning"]
+    theatre.wait_for("paused")
+
+
+def test_what_was_kept_and_cannot_be_read_any_more_is_told_until_the_next_start(stage: Theatre) -> None:
+    folder = Path(os.environ["EDGED_STATE_DIR"])
+    (folder / "front.kept.json").write_bytes(b'{"paused": tru')
+    stage.start()
+    health = stage.wait_for("degraded")
+    assert any("a pause is forgotten" in reason for reason in health["reasons"])
+    (aside,) = folder.glob("front.kept.json.aside-*")
+    assert aside.read_bytes() == b'{"paused": tru'
+    stage.publish("config/change", DWELL)  # writes a new file
+    stage.until(lambda: dwell(stage) == 2.5)
+    stage.ask("reconnect")
+    stage.hear(1.0)
+    assert stage.last("health")["status"] == "degraded"
 
 
 def test_retained_changes_are_refused_at_every_connect(theatre: Theatre) -> None:
