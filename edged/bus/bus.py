@@ -336,7 +336,7 @@ class Bus:
         outgoing = self._delivery.acknowledged(mid, refused=bool(refusal))
         if refusal and outgoing is not None:
             # Some brokers close the connection over it: asking again with every message would never let us work.
-            sentence = f"the broker refuses what is published on {outgoing.topic}: {refusal}"
+            sentence = f"the broker refuses what is published on {outgoing.topic}: {refusal} (see its access list)"
             with self._guard:
                 known = outgoing.topic in self._denials
                 self._denials[outgoing.topic] = (time.monotonic() + DENIAL_SECONDS, sentence)
@@ -345,7 +345,7 @@ class Bus:
 
     def on_subscription_refused(self, topic_filter: str, reason: str) -> None:
         """The broker's access list keeps a subscription from us."""
-        self._warn(f"the broker does not let us subscribe to {topic_filter}: {reason}")
+        self._warn(f"the broker does not let us subscribe to {topic_filter}: {reason} (see its access list)")
 
     # -- inside -------------------------------------------------------------------------------------------------
 

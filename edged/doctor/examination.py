@@ -36,6 +36,7 @@ from edged.settings import Settings
 from edged.store.database import inspect
 from edged.store.directory import chosen_directory
 from edged.topics import camera_topic
+from edged.wording import counted
 
 PROBE_SECONDS = 20.0
 _STUCK_CURES = {
@@ -330,4 +331,4 @@ def _state(settings: Settings) -> Iterator[Finding]:
         yield Finding("state", False, f"{database}: {problem}", cure)
     else:
         made = "" if folder.is_dir() else " (made by the first run)"
-        yield Finding("state", True, f"{folder}{made}, {waiting} events wait for the broker")
+        yield Finding("state", True, f"{folder}{made}, {counted(waiting, 'event')} waiting for the broker")
