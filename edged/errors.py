@@ -52,7 +52,7 @@ class EdgedError(Exception):
 
 @dataclass(frozen=True)
 class SettingProblem:
-    """One wrong setting: where (dotted path), what was given, why it is wrong, what to do."""
+    """One wrong setting: where (dotted path; empty: all of it), what was given, why it is wrong, what to do."""
 
     path: str
     value: object
@@ -62,7 +62,8 @@ class SettingProblem:
     def __str__(self) -> str:
         shown = "" if self.value is None else f" = {self.value!r}"
         cure = f" ({self.cure})" if self.cure else ""
-        return f"{self.path}{shown}: {self.reason}{cure}"
+        where = f"{self.path}{shown}: " if self.path else ""
+        return f"{where}{self.reason}{cure}"
 
 
 class SettingsError(EdgedError):

@@ -26,9 +26,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise SettingsError([SettingProblem("file", None, "does not exist", "check the path")], str(path)) from None
+        raise SettingsError([SettingProblem("", None, "does not exist", "check the path")], str(path)) from None
     except IsADirectoryError:
-        raise SettingsError([SettingProblem("file", None, "is a folder", "name a file in it")], str(path)) from None
+        raise SettingsError([SettingProblem("", None, "is a folder", "name a file in it")], str(path)) from None
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
         raise SettingsError(
@@ -36,7 +36,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         ) from None
     except OSError as error:
         reason = f"cannot be read: {error.strerror or error}"
-        raise SettingsError([SettingProblem("file", None, reason, "check its permissions")], str(path)) from None
+        raise SettingsError([SettingProblem("", None, reason, "check its permissions")], str(path)) from None
     return parse_toml(text, str(path))
 
 

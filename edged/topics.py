@@ -19,8 +19,10 @@ COMMANDS = ("restart", "pause", "resume", "snapshot", "reconnect")
 ASPECTS = {"presence": events.PresenceState, "gaze": events.GazeState, "eyes": events.EyesState}
 
 
-class Command(msgspec.Struct, frozen=True):
+class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A request on `command/{name}`; `transaction` is echoed in the response.
+
+    Nothing else is taken: a `pause` with a mistyped `paused` would do the opposite of what was meant.
 
     paused: of the command pause only; false resumes, so that a switch needs one topic.
     """

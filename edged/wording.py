@@ -18,6 +18,11 @@ _GESTURES = {
 }
 
 
+def counted(count: int, thing: str) -> str:
+    """`1 event`, `2 events`."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
 def body_text(body: EventBody) -> str:
     """One event in a few words."""
     if isinstance(body, Blink):

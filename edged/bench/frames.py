@@ -13,6 +13,7 @@ import json
 import mmap
 import multiprocessing
 import queue
+import signal
 import subprocess
 import sys
 import time
@@ -172,6 +173,7 @@ def _await_reader(slot: FrameSlot) -> None:
 
 def _read_slot(fd: int, warm_frames: int) -> dict[str, float]:
     """The reading end, in its own process."""
+    _leave_interrupts()
     slot = FrameSlot.attach(fd)
     buffer = bytearray(slot.capacity_bytes)
     meter = _Meter(warm_frames)
@@ -222,6 +224,7 @@ def _measure_queue(width: int, height: int, seconds: float) -> Figures:
 
 def _read_queue(pictures: Any, answers: Any, warm_frames: int) -> None:
     """The reading end, in its own process."""
+    _leave_interrupts()
     meter = _Meter(warm_frames)
     gc.disable()
     answers.put({})
@@ -231,6 +234,11 @@ def _read_queue(pictures: Any, answers: Any, warm_frames: int) -> None:
             answers.put(meter.result())
             return
         meter.frame(number, sent_ns)
+
+
+def _leave_interrupts() -> None:
+    """Ctrl-C reaches the whole terminal; the one that measures ends, and ends us."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _measure_memcpy(width: int, height: int, seconds: float) -> Figures:

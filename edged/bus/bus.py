@@ -30,7 +30,7 @@ class Bus(Speaker):
     """Publishes what a camera's daemon has to say, and collects what it is asked."""
 
     def __init__(self, settings: MqttSettings, camera: str, outbox: Outbox, listens: Iterable[str] = ()) -> None:
-        """listens: topic filters beside the commands; what comes on them is handed out by `messages`."""
+        """listens: topic filters beside the commands and `config/set`; what comes is handed out by `messages`."""
         self._camera = camera
         self._prefix = settings.prefix
         self._desk = CommandDesk(settings.prefix, camera)
@@ -41,6 +41,8 @@ class Bus(Speaker):
         super().__init__(
             settings, camera, f"edged-{camera}", self._topic("availability"),
             [command_filter(settings.prefix, camera), *listens], outbox,
+            # An echo of our own could push somebody else's wish out of the inbox, or be taken for one.
+            others=[self._topic("config_set")],
         )  # fmt: skip
 
     # -- out ----------------------------------------------------------------------------------------------------

@@ -228,12 +228,15 @@ class Link:
         # Connection errors show on the next turn; the message is then repeated by whoever keeps it.
         return info.mid if qos else None
 
-    def subscribe(self, filters: list[str], *, qos: int = 1, replay: bool = True, as_published: bool = True) -> None:
+    def subscribe(
+        self, filters: list[str], *, qos: int = 1, replay: bool = True, as_published: bool = True, own: bool = True
+    ) -> None:
         """Subscribe at most at this QoS. replay: also hear what was retained before. as_published: what is to be
-        retained keeps its flag even when it is fresh; else the flag says that the broker repeats it.
+        retained keeps its flag even when it is fresh; else the flag says that the broker repeats it. own: also hear what
+        we publish.
         """
         handling = SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE if replay else SubscribeOptions.RETAIN_DO_NOT_SEND
-        options = SubscribeOptions(qos=qos, retainAsPublished=as_published, retainHandling=handling)
+        options = SubscribeOptions(qos=qos, noLocal=not own, retainAsPublished=as_published, retainHandling=handling)
         code, mid = self._client.subscribe([(each, options) for each in filters])
         if mid is not None:
             self._asked[mid] = filters

@@ -39,16 +39,18 @@ class Speaker(abc.ABC):
 
     def __init__(
         self, settings: MqttSettings, name: str, client_id: str, availability: str, filters: list[str], outbox: Outbox,
-        followed: list[str] | None = None,
+        followed: list[str] | None = None, others: list[str] | None = None,
     ) -> None:  # fmt: skip
         """name: of the thread. client_id: where the settings have none. availability: the topic. filters: what to hear.
-        followed: to hear too, where `retain` of a message shall say that it is no news.
+        followed: to hear too, where `retain` of a message shall say that it is no news. others: to hear too, but not what
+        we publish there ourselves.
         """
         self._settings = settings
         self._client_id = client_id
         self._availability = availability
         self._filters = filters
         self._followed = followed or []
+        self._others = others or []
         self._delivery = Delivery(outbox, final_topic=availability)
         self._guard = threading.Lock()
         self._connects = 0
@@ -152,6 +154,8 @@ class Speaker(abc.ABC):
         link.subscribe(self._filters)
         if self._followed:
             link.subscribe(self._followed, as_published=False)
+        if self._others:
+            link.subscribe(self._others, own=False)
         link.subscribe([self._availability], qos=0, replay=False)
 
     def pump(self, link: Link) -> None:
@@ -226,7 +230,7 @@ class Speaker(abc.ABC):
         outgoing = self._delivery.acknowledged(mid, refused=bool(refusal))
         if refusal and outgoing is not None:
             # Some brokers close the connection over it: asking again with every message would never let us work.
-            sentence = f"the broker refuses what is published on {outgoing.topic}: {refusal}"
+            sentence = f"the broker refuses what is published on {outgoing.topic}: {refusal} (see its access list)"
             with self._guard:
                 known = outgoing.topic in self._denials
                 self._denials[outgoing.topic] = (time.monotonic() + DENIAL_SECONDS, sentence)
@@ -235,7 +239,7 @@ class Speaker(abc.ABC):
 
     def on_subscription_refused(self, topic_filter: str, reason: str) -> None:
         """The broker's access list keeps a subscription from us."""
-        self._warn(f"the broker does not let us subscribe to {topic_filter}: {reason}")
+        self._warn(f"the broker does not let us subscribe to {topic_filter}: {reason} (see its access list)")
 
     # -- inside -------------------------------------------------------------------------------------------------
 

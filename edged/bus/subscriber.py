@@ -57,11 +57,11 @@ class Subscriber:
         self._session_expiry_seconds = session_expiry_seconds
         self._patience_seconds = patience_seconds
         self._replay = replay
-        self._messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._messages: queue.SimpleQueue[Message | BrokerError] = queue.SimpleQueue()
         self._asks: queue.SimpleQueue[_Ask] = queue.SimpleQueue()
         self._change = threading.Condition()
         self._refusals: list[str] = []
-        self._unanswered: dict[int, float] = {}
+        self._unanswered: dict[int, tuple[float, str]] = {}
         self._connection = Connection(
             "mqtt subscriber",
             self._make_link,
@@ -110,11 +110,17 @@ class Subscriber:
                 raise BrokerError(self._refusals[0])
 
     def receive(self, timeout_seconds: float) -> Message | None:
-        """The next message; None if none came in time."""
+        """The next message; None if none came in time.
+
+        Raises BrokerError, in its turn, for what the broker refused to take from us.
+        """
         try:
-            return self._messages.get(timeout=max(0.0, timeout_seconds))
+            received = self._messages.get(timeout=max(0.0, timeout_seconds))
         except queue.Empty:
             return None
+        if isinstance(received, BrokerError):
+            raise received
+        return received
 
     def messages(self, idle_seconds: float) -> Iterator[Message]:
         """Messages as they come; ends when none came for so long."""
@@ -170,11 +176,11 @@ class Subscriber:
                 correlation=ask.correlation,
             )
             if mid is not None:
-                self._unanswered[mid] = time.monotonic()
+                self._unanswered[mid] = (time.monotonic(), ask.topic)
 
     def unanswered_since(self) -> float | None:
         """The age of the oldest unacknowledged message."""
-        return next(iter(self._unanswered.values()), None)
+        return next((since for since, _ in self._unanswered.values()), None)
 
     def lost(self) -> None:
         """The connection is gone."""
@@ -197,9 +203,9 @@ class Subscriber:
 
     def on_acknowledged(self, mid: int, refusal: str) -> None:
         """A publication was answered."""
-        self._unanswered.pop(mid, None)
+        _, topic = self._unanswered.pop(mid, (0.0, "?"))
         if refusal:
-            log.warning("the broker refuses what is published: %s", refusal)
+            self._messages.put(BrokerError(f"the broker does not let us publish on {topic}: {refusal}"))
 
     def on_subscription_refused(self, topic_filter: str, reason: str) -> None:
         """The broker's access list keeps a subscription from us."""

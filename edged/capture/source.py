@@ -101,6 +101,13 @@ def local_path(address: str) -> Path:
     return Path(address.removeprefix("file://")).expanduser()
 
 
+def _exists(address: str) -> bool:
+    try:
+        return local_path(address).exists()
+    except (OSError, ValueError):
+        return False
+
+
 def kind_of(address: str) -> Kind:
     """Which kind of source an address means. Raises SourceUnsupported for a scheme nobody here speaks."""
     if address.isdecimal() or address.startswith("/dev/"):
@@ -115,10 +122,11 @@ def kind_of(address: str) -> Kind:
         return "http"
     if scheme in STREAM_SCHEMES:
         return "stream"
-    if scheme not in ("", "file") and match and match[2]:
+    # A name with a colon in it may be a file's; one that is not there is more likely a mistyped scheme.
+    if scheme not in ("", "file") and match and (match[2] or not _exists(address)):
         raise SourceUnsupported(
             redact(address),
-            f"nothing here speaks {scheme}://",
+            f"nothing here speaks {scheme}:{match[2] or ''}",
             "use /dev/videoN, a file, a folder of images, rtsp://, http://, gstreamer:, picamera2:N or sitter:",
         )
     path = local_path(address)

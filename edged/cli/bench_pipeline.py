@@ -18,7 +18,7 @@ _NAMES = {"edged": "edged", "mediapipe": "MediaPipe FaceMesh", "bare_invokes": "
 
 
 def pipeline(
-    clip: Annotated[str, typer.Argument(help="A clip with a face, or sitter: for the drawn one.")],
+    clip: Annotated[str, typer.Argument(metavar="SOURCE", help="A clip with a face, or sitter: for the drawn one.")],
     as_json: AsJson = False,
     frames: Annotated[Optional[int], typer.Option(min=1, metavar="N", help="At most so many frames.")] = None,
     seconds: Annotated[Optional[float], typer.Option(min=0.1, metavar="N", help="At most so much of the clip.")] = None,

@@ -8,14 +8,14 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from edged.cli.options import AsJson, ConfigFile, Set, overrides
+from edged.cli.options import AsJson, ConfigFile, Set, camera_name, overrides
 from edged.configuration import loading as configuration
 from edged.errors import BrokerError
 from edged.remote.patch import laid_over, leaves_of
 from edged.settings import MqttSettings
 from edged.topics import camera_topic
 
-Camera = Annotated[str, typer.Option(metavar="NAME", help="The camera's name.")]
+Camera = Annotated[str, typer.Option(metavar="NAME", callback=camera_name, help="The camera's name.")]
 Host = Annotated[Optional[str], typer.Option(metavar="HOST", help="The MQTT broker.")]
 Port = Annotated[Optional[int], typer.Option(metavar="PORT", help="Its port.")]
 Prefix = Annotated[Optional[str], typer.Option(metavar="TOPIC", help="First level of the topics.")]
@@ -87,6 +87,8 @@ def get_remote(
     set_: Set = None,
 ) -> None:
     """Show the settings that a running daemon goes by."""
+    if keys and not all(key.strip() for key in keys):
+        raise typer.BadParameter("a name is empty", param_hint="KEY")
     from edged.bus.subscriber import Subscriber
 
     mqtt = _mqtt(config, host, port, prefix, set_)
@@ -109,8 +111,9 @@ def get_remote(
         return
     for path in wanted:
         origin = f"  # {state['changed'][path]}" if path in state["changed"] else ""
-        waits = "  # another value awaits a restart" if path in state["pending_restart"] else ""
-        typer.echo(f"{path} = {json.dumps(found[path], ensure_ascii=False)}{origin}{waits}")
+        if path in state["pending_restart"]:  # what is shown runs still; the origin is the other value's
+            origin = "  # another value awaits a restart"
+        typer.echo(f"{path} = {json.dumps(found[path], ensure_ascii=False)}{origin}")
 
 
 def _mqtt(
@@ -124,7 +127,11 @@ def _mqtt(
 def _patch(assignments: list[str], unset: list[str]) -> dict[str, Any]:
     """All of it as one merge patch."""
     patch: dict[str, Any] = {}
-    for path, value in [*_read(assignments), *((key, None) for key in unset)]:
+    wishes = [*_read(assignments), *((key, None) for key in unset)]
+    names = [path for path, _ in wishes]
+    if twice := sorted({path for path in names if names.count(path) > 1}):
+        raise typer.BadParameter(f"{twice[0]} is given twice; which one counts?", param_hint="KEY=VALUE")
+    for path, value in wishes:
         *sections, name = path.split(".")
         nested: Any = {name: value}
         for section in reversed(sections):

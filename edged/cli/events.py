@@ -174,7 +174,9 @@ _PHRASES = {
 
 
 def _value(value: Any) -> str:
-    return "none" if value is None else f"{value:.2f}" if isinstance(value, float) else str(value)
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
 def _local_time(moment: str) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from edged.errors import SettingProblem, SettingsError
+from edged.topics import NAME_PATTERN
 
 ConfigFile = Annotated[
     Optional[Path],
@@ -21,6 +22,13 @@ Set = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+def camera_name(name: str) -> str:
+    """As it was given. Raises typer.BadParameter for what cannot be one: it would become part of a topic."""
+    if not NAME_PATTERN.fullmatch(name):
+        raise typer.BadParameter(f"{name!r} is no camera's name (a-z, 0-9, _ and -, at most 64)")
+    return name
 
 
 def overrides(pairs: Iterable[str] | None) -> dict[str, str]:

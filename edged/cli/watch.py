@@ -24,7 +24,7 @@ from edged.cli.options import ConfigFile, Set, overrides
 from edged.configuration import loading as configuration
 from edged.errors import SourceError
 from edged.observations import Face
-from edged.wording import event_text
+from edged.wording import counted, event_text
 
 _SCREEN_SECONDS = 0.1
 _EVENT_ROWS = 12
@@ -32,7 +32,10 @@ _EVENT_ROWS = 12
 
 def watch(
     source: Annotated[
-        str, typer.Argument(help="A clip, a camera (/dev/video0), a stream, a folder of pictures, sitter:")
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="A clip, a camera (/dev/video0), a stream, a folder of pictures, sitter:"
+        ),
     ],
     config: ConfigFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one event a line as JSON, and nothing else.")] = False,
@@ -158,7 +161,7 @@ def _show(steps: Iterator[Step], analysis: Analysis) -> None:
                 live.update(Group(_faces(step.observation.faces), progress))
     if step is not None:
         seconds = time.monotonic() - began
-        print(f"{step.observation.sequence} frames in {seconds:.1f} s, {events} events")
+        print(f"{counted(step.observation.sequence, 'frame')} in {seconds:.1f} s, {counted(events, 'event')}")
 
 
 def _faces(faces: tuple[Face, ...]) -> Table:

@@ -79,10 +79,10 @@ class Life:
         self._end: End | None = None
         self._selector = selectors.DefaultSelector()
         self._slot = FrameSlot.create(settings.capture.width * settings.capture.height * 3)
-        doors = [camera_topic(settings.mqtt.prefix, settings.camera, key) for key in ("config_set", "config_change")]
+        listens = [camera_topic(settings.mqtt.prefix, settings.camera, "config_change")]
         if settings.home_assistant.enabled:
-            doors += device(settings).birth_topics
-        self._bus = Bus(settings.mqtt, settings.camera, outbox, listens=doors)
+            listens += device(settings).birth_topics
+        self._bus = Bus(settings.mqtt, settings.camera, outbox, listens=listens)
         self._tuner = Tuner(beginning, kept, self._bus, self)
         self._announcer = Announcer(device(settings), kept, self._bus)
         self._supervisor = Supervisor(
@@ -152,6 +152,11 @@ class Life:
     def told(self, body: Config) -> None:
         """Publish that settings changed."""
         self._happened(body)
+
+    @property
+    def unkept(self) -> str:
+        """Why a pause would not outlive this process; empty if it does."""
+        return self._kept.problem
 
     def pause(self) -> None:
         """Give the camera back and stop looking."""

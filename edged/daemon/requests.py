@@ -43,6 +43,10 @@ class Hands(Protocol):
     def paused(self) -> bool:
         """Paused by command."""
 
+    @property
+    def unkept(self) -> str:
+        """Why a pause would not outlive this process; empty if it does."""
+
 
 @dataclass
 class _Snapshot:
@@ -73,10 +77,10 @@ class Desk:
                     self._hands.pause()
                 else:
                     self._hands.resume()
-                self._ok(request)
+                self._ok(request, **self._unkept())
             elif request.name == "resume":
                 self._hands.resume()
-                self._ok(request)
+                self._ok(request, **self._unkept())
             elif request.name == "restart":
                 self._restart(request)
             elif request.name == "reconnect":
@@ -135,7 +139,11 @@ class Desk:
             else:
                 self._refuse(request, "the process that takes pictures is being replaced; ask again")
 
-    def _ok(self, request: Request, **data: int) -> None:
+    def _unkept(self) -> dict[str, str]:
+        """Paused or not, the asker must know if the next start will not."""
+        return {"warning": self._hands.unkept} if self._hands.unkept else {}
+
+    def _ok(self, request: Request, **data: int | str) -> None:
         self._bus.respond(request, Response("ok", request.name, request.command.transaction, data=dict(data)))
 
     def _refuse(self, request: Request, error: str) -> None:

@@ -113,7 +113,6 @@ class Tuner:
         self._bus = bus
         self._hands = hands
         self._probation: Probation | None = None
-        self._echoes: list[bytes] = []
         self._beginning = beginning
         mqtt, camera = beginning.file.mqtt, beginning.file.camera
         self._doors: dict[str, Door] = {
@@ -125,7 +124,7 @@ class Tuner:
     def problems(self) -> tuple[str, ...]:
         """For health."""
         refused = [f"settings from afar do not count: {problem}" for problem in self._beginning.refusal[:1]]
-        return (*refused, *filter(None, [self._kept.problem]))
+        return (*refused, *filter(None, [self._kept.damage, self._kept.problem]))
 
     def start(self, now: float) -> None:
         """Say what counts; tell of what was taken back or refused at the start."""
@@ -153,9 +152,6 @@ class Tuner:
         door = self._doors.get(message.topic)
         if door is None:
             return False
-        if door == "config/set" and message.payload in self._echoes:
-            self._echoes.remove(message.payload)  # we said it ourselves
-            return True
         if door == "config/change" and message.retain:
             if message.payload:
                 problem = SettingProblem(
@@ -183,14 +179,17 @@ class Tuner:
 
     def _accept(self, verdict: Accepted, door: Door, message: Message, status: HealthStatus, now: float) -> None:
         changed = differing(self._wanted, verdict.settings)
-        if verdict.overlay != self._overlay:
-            before = self._kept.now.trial or Trial(self._kept.now.overlay, self._kept.now.sources)
+        before = self._overlay
+        if verdict.overlay != before:
+            last = self._kept.now.trial or Trial(self._kept.now.overlay, self._kept.now.sources)
             self._overlay = verdict.overlay
             self._kept.replace(
                 revision=self._kept.now.revision + 1,
-                trial=Trial(verdict.overlay, _sources(before, verdict.overlay, door)),
+                trial=Trial(verdict.overlay, _sources(last, verdict.overlay, door)),
             )
-        if door == "config/change":
+        if door == "config/change" or verdict.overlay != before or not message.retain:
+            # Of config/set too: something of ours may have taken its place at the broker meanwhile; or it was not
+            # retained, and what was wished before would come again with the next connect.
             self._desire()
         self._wanted = verdict.settings
         swapped = self._swap()
@@ -286,7 +285,6 @@ class Tuner:
     def _desire(self) -> None:
         """What is retained on `config/set` is to be what counts."""
         payload = json.dumps(self._overlay, ensure_ascii=False).encode() if self._overlay else b""
-        self._echoes = [*self._echoes, payload][-8:]
         self._bus.desire(payload)
 
     def _result(

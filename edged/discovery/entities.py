@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from edged import events
+from edged.judgement.gaze import NO_DWELL
 
 Platform = Literal[
     "binary_sensor", "sensor", "event", "switch", "button", "image", "number", "select", "text", "notify"
@@ -50,6 +51,7 @@ def _event(field_name: str) -> str:
 
 
 _ZONES = list(get_args(events.Zone))
+_DWELL_ZONES = [zone for zone in _ZONES if zone not in NO_DWELL]
 # A word of its own: an enum sensor that becomes unknown is an error in 2024.3, which goes on showing the last zone.
 _NO_ZONE = "none"
 _PERCENT = {"unit_of_measurement": "%", "state_class": "measurement", "suggested_display_precision": 0}
@@ -87,7 +89,7 @@ ENTITIES: tuple[Entity, ...] = (
     Entity("gaze", "event", "Gaze", "event", _event("zone"), "gaze", icon="mdi:eye-arrow-right-outline",
            more={"event_types": _ZONES}),
     Entity("dwell", "event", "Dwell", "event", _event("zone"), "dwell", icon="mdi:timer-outline",
-           more={"event_types": _ZONES}),
+           more={"event_types": _DWELL_ZONES}),
     Entity("presence", "event", "Presence", "event", _event("change"), "presence", icon="mdi:account-arrow-right-outline",
            more={"event_types": ["arrived", "left", "count"]}),
     # How the camera is.
@@ -124,5 +126,5 @@ ENTITIES: tuple[Entity, ...] = (
 # The words of device triggers: type and the field of the event that tells it.
 TRIGGERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("blink", "gesture", get_args(events.Gesture)),
-    ("dwell", "zone", get_args(events.Zone)),
+    ("dwell", "zone", tuple(_DWELL_ZONES)),
 )

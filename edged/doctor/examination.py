@@ -26,15 +26,17 @@ from pathlib import Path
 from typing import Any
 
 import edged
+from edged.bus.private_broker import find_mosquitto
 from edged.bus.subscriber import Subscriber
 from edged.capture.source import kind_of, redact
 from edged.daemon import board
-from edged.errors import EdgedError
+from edged.errors import BrokerError, EdgedError
 from edged.inference.models import ModelStore, default_directory, needed
 from edged.settings import Settings
 from edged.store.database import inspect
 from edged.store.directory import chosen_directory
 from edged.topics import camera_topic
+from edged.wording import counted
 
 PROBE_SECONDS = 20.0
 _STUCK_CURES = {
@@ -253,8 +255,17 @@ def _broker(settings: Settings) -> Iterator[Finding]:
     except EdgedError as error:
         cure = "edged run tries again meanwhile; settings: edged config show --origin"
         if "no broker answers" in str(error):
-            cure = "start one (sudo apt-get install mosquitto), or set mqtt.host; edged run waits for it meanwhile"
+            start = "sudo systemctl start mosquitto" if _mosquitto_is_here() else "sudo apt-get install mosquitto"
+            cure = f"start one ({start}), or set mqtt.host; edged run waits for it meanwhile"
         yield Finding("broker", False, str(error), cure)
+
+
+def _mosquitto_is_here() -> bool:
+    try:
+        find_mosquitto()
+    except BrokerError:
+        return False
+    return True
 
 
 def _temperature(settings: Settings, root: Path) -> Iterator[Finding]:
@@ -320,4 +331,4 @@ def _state(settings: Settings) -> Iterator[Finding]:
         yield Finding("state", False, f"{database}: {problem}", cure)
     else:
         made = "" if folder.is_dir() else " (made by the first run)"
-        yield Finding("state", True, f"{folder}{made}, {waiting} events wait for the broker")
+        yield Finding("state", True, f"{folder}{made}, {counted(waiting, 'event')} waiting for the broker")

@@ -135,6 +135,13 @@ class LiteRtFaces:
         self._settings = settings
         self._ids.lost_seconds = settings.lost_track_seconds
         self._load_detectors()
+        # What a stage found before it was switched off says nothing of now.
+        stages = settings.stages
+        for face in self._followed:
+            if not stages.landmarks:
+                face.mesh = face.sample = None
+            if not (stages.landmarks and stages.iris):
+                face.eyes = WatchedEyes()
 
     def invocations(self) -> dict[str, int]:
         return {network.name: network.invocations for network in self._networks}

@@ -116,6 +116,8 @@ def _forbidden(path: tuple[str, ...]) -> SettingProblem | None:
             if above is not None and section_of(above) is None:
                 # A table where a value belongs; or an entry of a table, which nobody may set from afar anyhow.
                 return _not_from_afar(".".join(path[:length]), above) if remote_of(above) == "never" else None
+        if field_at(dotted.split(".")) is not None:
+            return SettingProblem(dotted, None, "is written as one name", f"nest it: {_nested(dotted.split('.'))}")
         problem = unknown_setting([name[:_LONGEST] for name in path], {})
         return SettingProblem(dotted, None, problem.reason, problem.cure)
     if section_of(field) is not None:
@@ -128,6 +130,11 @@ def _forbidden(path: tuple[str, ...]) -> SettingProblem | None:
 def _dotted(path: tuple[str, ...]) -> str:
     """For people: a key without letters can be seen, one without end is cut."""
     return ".".join(name[:_LONGEST] or '""' for name in path)
+
+
+def _nested(path: list[str]) -> str:
+    """How JSON says a path: {"judgement": {"gaze": {"dwell_seconds": …}}}."""
+    return "".join(f'{{"{name}": ' for name in path) + "…" + "}" * len(path)
 
 
 def _not_from_afar(path: str, field: FieldInfo) -> SettingProblem:

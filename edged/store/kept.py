@@ -58,11 +58,15 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class KeptFile:
-    """One camera's file; None as path keeps all in memory. problem: why it is not written, one plain sentence."""
+    """One camera's file; None as path keeps all in memory.
+
+    problem: why it is not written, one plain sentence; damage: what was lost when it was read, until the next start.
+    """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self.problem = ""
+        self.damage = ""
         self.now = self._read()
 
     def replace(self, **changes: Any) -> None:
@@ -79,7 +83,7 @@ class KeptFile:
         except OSError as error:
             if not self.problem:
                 log.error("%s cannot be written: %s", self._path, error.strerror)
-            self.problem = f"settings from afar are not kept over a restart: {self._path}: {error.strerror}"
+            self.problem = f"settings from afar and a pause are not kept over a restart: {self._path}: {error.strerror}"
 
     def _read(self) -> Kept:
         if self._path is None:
@@ -89,7 +93,7 @@ class KeptFile:
         except FileNotFoundError:
             return Kept()
         except OSError as error:
-            self.problem = f"settings from afar cannot be read: {self._path}: {error.strerror}"
+            self.damage = f"settings from afar and a pause cannot be read: {self._path}: {error.strerror}"
             return Kept()
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             return self._set_aside(f"is damaged ({error})")
@@ -100,8 +104,10 @@ class KeptFile:
     def _set_aside(self, why: str) -> Kept:
         assert self._path is not None
         aside = self._path.with_name(f"{self._path.name}.aside-{time.time_ns() // 1_000_000_000}")
-        self.problem = f"{self._path.name} {why} and is kept as {aside.name}: settings from afar start anew"
-        log.error("%s", self.problem)
+        self.damage = (
+            f"{self._path.name} {why} and is kept as {aside.name}: settings from afar start anew, a pause is forgotten"
+        )
+        log.error("%s", self.damage)
         try:
             self._path.rename(aside)
         except OSError:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import getpass
+import os
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +17,7 @@ from pydantic import SecretStr
 
 from edged.bus.bus import Bus
 from edged.bus.outbox import MemoryOutbox
-from edged.bus.private_broker import PrivateBroker
+from edged.bus.private_broker import PrivateBroker, find_mosquitto
 from edged.bus.subscriber import Subscriber
 from edged.discovery import camera
 from edged.errors import BrokerError
@@ -70,7 +74,7 @@ def test_a_camera_says_all_it_has_to_say_and_hears_what_it_is_asked(as_user: As)
     piecewise = camera.device(settings).component_topic("someone", "binary_sensor")
     with Subscriber(as_user("homeassistant"), ["edged/#", "homeassistant/#"]) as operator:
         bus = Bus(as_user("front"), "front", MemoryOutbox(),
-                  listens=["edged/camera/front/config/set", "edged/camera/front/config/change", "homeassistant/status"])  # fmt: skip
+                  listens=["edged/camera/front/config/change", "homeassistant/status"])  # fmt: skip
         bus.start()
         try:
             bus.health(health())
@@ -85,6 +89,7 @@ def test_a_camera_says_all_it_has_to_say_and_hears_what_it_is_asked(as_user: As)
             assert heard(operator, lambda topics: everything <= topics) >= everything
             operator.publish("edged/camera/front/command/pause")
             operator.publish("edged/camera/front/config/change", b"{}")
+            operator.publish("edged/camera/front/config/set", b"{}", retain=True)
             operator.publish("homeassistant/status", b"online")
             deadline = time.monotonic() + 10
             asked: set[str] = set()
@@ -131,3 +136,38 @@ def test_a_display_sees_presence_and_changes_nothing(as_user: As) -> None:
             assert bus.messages() == []
     finally:
         bus.stop(1.0)
+
+
+def test_the_broker_settings_that_are_handed_out_go_with_debians_own(tmp_path: Path) -> None:
+    """Debian's mosquitto.conf includes /etc/mosquitto/conf.d; mosquitto refuses to start if a thing is said twice."""
+    handed_out = (ACL.parent / "mosquitto.conf").read_text(encoding="utf-8")
+    passwords = tmp_path / "passwords"
+    passwords.touch(mode=0o600)
+    folder = tmp_path / "conf.d"
+    folder.mkdir()
+    (tmp_path / "acl").write_bytes(ACL.read_bytes())
+    for said, here in (("/etc/mosquitto/passwords", passwords), ("/etc/mosquitto/edged.acl", tmp_path / "acl")):
+        assert said in handed_out
+        handed_out = handed_out.replace(said, str(here))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (folder / "edged.conf").write_text(handed_out.replace("listener 1883", f"listener {port} 127.0.0.1"))
+    debians = tmp_path / "mosquitto.conf"
+    debians.write_text(
+        "persistence true\n"
+        f"persistence_location {tmp_path}/\n"
+        f"log_dest file {tmp_path}/mosquitto.log\n"
+        + (f"user {getpass.getuser()}\n" if os.geteuid() == 0 else "")
+        + f"include_dir {folder}\n"
+    )
+    with subprocess.Popen([find_mosquitto(), "-c", str(debians)], stderr=subprocess.PIPE, text=True) as broker:
+        try:
+            for _ in range(100):
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                    return
+                assert broker.poll() is None, broker.communicate()[1] + (tmp_path / "mosquitto.log").read_text()
+                time.sleep(0.05)
+            pytest.fail("the broker did not open its port")
+        finally:
+            broker.kill()

@@ -328,7 +328,7 @@ def test_descriptors_are_given_back(mqtt: MqttSettings, make_bus: MakeBus) -> No
 
 
 def test_what_else_is_listened_to_comes_in_order_and_of_wishes_only_the_newest(mqtt: MqttSettings) -> None:
-    bus = Bus(mqtt, "front", MemoryOutbox(), listens=["edged/camera/front/config/+", "homeassistant/status"])
+    bus = Bus(mqtt, "front", MemoryOutbox(), listens=["edged/camera/front/config/change", "homeassistant/status"])
     bus.start()
     try:
         with Subscriber(mqtt, ["edged/camera/front/availability"]) as operator:

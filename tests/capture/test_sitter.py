@@ -160,7 +160,7 @@ def test_scripts_are_found_and_missed(tmp_path: Path) -> None:
     mine.write_text("[sitter]\npresent = true\nduration_seconds = 2\n")
     assert script_path("sitter:") == script_path("sitter://") == DEMO_SCRIPT
     assert load_script(f"sitter:{mine}").duration_seconds == 2
-    with pytest.raises(SettingsError, match=r"absent\.toml: file: does not exist"):
+    with pytest.raises(SettingsError, match=r"absent\.toml: does not exist"):
         open_source(settings(f"sitter:{tmp_path}/absent.toml")).open()
     mine.write_text("[sitter]\nwidht = 2\n")
     with pytest.raises(SettingsError, match="did you mean width"):

@@ -74,7 +74,7 @@ def test_an_error_is_one_sentence_on_standard_error_and_its_status() -> None:
     done = edged("config", "check", "/nowhere.toml")
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr == "edged: /nowhere.toml: file: does not exist (check the path)\n"
+    assert done.stderr == "edged: /nowhere.toml: does not exist (check the path)\n"
     done = edged("models", "pull", "iris_landmrk")
     assert done.returncode == 4
     assert done.stderr.count("\n") == 1

@@ -128,15 +128,15 @@ def test_the_state_directory_is_looked_at_and_not_made(tmp_path: Path) -> None:
     settings = load(None, {"capture.source": "sitter:", "store.directory": str(folder)}, {})
     found = findings_of_state(settings)
     assert found.ok
-    assert found.what == f"{folder} (made by the first run), 0 events wait for the broker"
+    assert found.what == f"{folder} (made by the first run), 0 events waiting for the broker"
     assert not folder.exists()
     folder.mkdir()
     outbox = SqliteOutbox(Database(folder / "front.db"))
     for number in range(3):
         outbox.add(outgoing(number))
-    assert findings_of_state(settings).what == f"{folder}, 3 events wait for the broker"  # beside a daemon at work
+    assert findings_of_state(settings).what == f"{folder}, 3 events waiting for the broker"  # beside a daemon at work
     outbox.close()
-    assert findings_of_state(settings).what == f"{folder}, 3 events wait for the broker"
+    assert findings_of_state(settings).what == f"{folder}, 3 events waiting for the broker"
     assert sorted(path.name for path in folder.iterdir()) == ["front.db"]
 
 

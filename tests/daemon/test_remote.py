@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+from pathlib import Path
 from typing import Any
 
+from edged.bus.subscriber import Subscriber
+from edged.settings import MqttSettings
 from tests.daemon.conftest import Theatre, alive
 
 DWELL = {"judgement": {"gaze": {"dwell_seconds": 2.5}}}
@@ -52,6 +56,55 @@ def test_a_change_is_laid_over_what_was_wished_and_the_whole_wish_is_retained(th
     theatre.publish("config/change", {"judgement": {"gaze": {"dwell_seconds": None}}})
     theatre.until(lambda: dwell(theatre) == 1.0)
     assert theatre.last("config/state")["changed"] == {"inference.max_faces": "config/change"}
+
+
+def kept_at_the_broker(theatre: Theatre) -> Any:
+    """What somebody who subscribes now is given on `config/set`."""
+    mqtt = MqttSettings(host=theatre.broker.host, port=theatre.broker.port)
+    with Subscriber(mqtt, ["edged/camera/front/config/set"]) as newcomer:
+        return next((json.loads(message.payload) for message in newcomer.messages(1.0)), {})
+
+
+def settled(theatre: Theatre, wish: dict[str, Any], answers: int) -> None:
+    """The daemon and the broker hold the same wish, also after a reconnect, and that many were answered."""
+    seconds = wish.get("judgement", {}).get("gaze", {}).get("dwell_seconds", 1.0)
+    most = wish.get("inference", {}).get("max_faces", 2)
+    theatre.until(lambda: len(results(theatre)) >= answers and (dwell(theatre), faces(theatre)) == (seconds, most))
+    theatre.until(lambda: kept_at_the_broker(theatre) == wish)
+    theatre.ask("reconnect")
+    for _ in range(20):
+        theatre.hear(0.1)
+    assert {result["status"] for result in results(theatre)} == {"accepted"}
+    assert not any(result["changed"] for result in results(theatre)[answers:])  # what is retained came once more
+    assert (dwell(theatre), faces(theatre)) == (seconds, most)
+    assert kept_at_the_broker(theatre) == wish
+
+
+def test_a_reset_right_after_changes_counts_and_is_answered(theatre: Theatre) -> None:
+    for seconds in (2.5, 3.0, 3.5):
+        theatre.publish("config/change", {"judgement": {"gaze": {"dwell_seconds": seconds}}})
+    theatre.publish("config/set", b"", retain=True)
+    settled(theatre, {}, answers=4)
+
+
+def test_a_change_taken_back_at_once_is_gone_everywhere(theatre: Theatre) -> None:
+    theatre.publish("config/change", DWELL)
+    theatre.publish("config/change", {"judgement": {"gaze": {"dwell_seconds": None}}})
+    settled(theatre, {}, answers=2)
+
+
+def test_of_a_change_and_a_whole_wish_at_once_the_later_counts_here_and_at_the_broker(theatre: Theatre) -> None:
+    theatre.publish("config/change", DWELL)
+    theatre.publish("config/change", {"judgement": {"gaze": {"dwell_seconds": None}}})
+    theatre.publish("config/set", {"inference": {"max_faces": 4}}, retain=True)
+    settled(theatre, {"inference": {"max_faces": 4}}, answers=3)
+
+
+def test_a_wish_that_was_not_retained_is_kept_at_the_broker_all_the_same(theatre: Theatre) -> None:
+    theatre.publish("config/set", DWELL, retain=True)
+    theatre.until(lambda: dwell(theatre) == 2.5)
+    theatre.publish("config/set", {"inference": {"max_faces": 4}})
+    settled(theatre, {"inference": {"max_faces": 4}}, answers=2)
 
 
 def test_every_error_is_told_and_nothing_changes(theatre: Theatre) -> None:
@@ -165,6 +218,31 @@ def test_pause_outlives_a_daemon_that_is_killed(theatre: Theatre) -> None:
     theatre.wait_for("paused")
     theatre.ask("pause", b'{"paused": false}')
     theatre.wait_for("ok")
+
+
+def test_a_pause_that_cannot_be_kept_says_so(theatre: Theatre) -> None:
+    folder = Path(os.environ["EDGED_STATE_DIR"])
+    (folder / "front.kept.json.new").mkdir()  # where the new file would be written
+    theatre.ask("pause", b'{"paused": true}')
+    answer = theatre.until(lambda: theatre.last("response/pause"))
+    assert answer["status"] == "ok"
+    assert "a pause are not kept over a restart" in answer["data"]["warning"]
+    theatre.wait_for("paused")
+
+
+def test_what_was_kept_and_cannot_be_read_any_more_is_told_until_the_next_start(stage: Theatre) -> None:
+    folder = Path(os.environ["EDGED_STATE_DIR"])
+    (folder / "front.kept.json").write_bytes(b'{"paused": tru')
+    stage.start()
+    health = stage.wait_for("degraded")
+    assert any("a pause is forgotten" in reason for reason in health["reasons"])
+    (aside,) = folder.glob("front.kept.json.aside-*")
+    assert aside.read_bytes() == b'{"paused": tru'
+    stage.publish("config/change", DWELL)  # writes a new file
+    stage.until(lambda: dwell(stage) == 2.5)
+    stage.ask("reconnect")
+    stage.hear(1.0)
+    assert stage.last("health")["status"] == "degraded"
 
 
 def test_retained_changes_are_refused_at_every_connect(theatre: Theatre) -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edged.inference.finder import Scene
+from edged.capture.opening import open_source
+from edged.inference.finder import FoundFace, Scene
 from edged.inference.litert_faces import LiteRtFaces
 from edged.inference.models import ModelStore
 from edged.inference.pacing import Pacer
-from edged.settings import InferenceSettings, StageSettings
+from edged.settings import CaptureSettings, InferenceSettings, StageSettings
 
 SHORT, FULL = "face_detection_short_range", "face_detection_full_range_sparse"
 EMPTY = np.zeros((120, 160, 3), np.uint8)
@@ -43,6 +44,34 @@ def test_stages_are_switched_on_and_off(models_directory: Path) -> None:
     finder.adopt(InferenceSettings(stages=StageSettings(landmarks=False)))
     assert finder.stages == ["detection"]
     finder.close()
+
+
+def test_what_a_stage_said_before_it_was_switched_off_is_not_repeated(models_directory: Path) -> None:
+    source = open_source(CaptureSettings(source="sitter:", pace="fast", frames_per_second=1.0))
+    source.open()
+    finder = LiteRtFaces(InferenceSettings(), ModelStore(models_directory))
+    try:
+        pictures = [captured.image.copy() for captured in (source.read() for _ in range(6)) if captured is not None]
+        picture = pictures[-1]  # five seconds in, the sitter is there
+
+        def look(at: float) -> FoundFace:
+            (face,) = finder.find(picture, Scene(at, True, False))
+            return face
+
+        looks = [look(number / 10) for number in range(5)]
+        assert looks[-1].right_eye is not None
+        finder.adopt(InferenceSettings(stages=StageSettings(iris=False)))
+        face = look(0.5)
+        assert face.mesh is not None
+        assert (face.right_eye, face.left_eye) == (None, None)
+        finder.adopt(InferenceSettings(stages=StageSettings(landmarks=False)))
+        face = look(0.6)
+        assert (face.mesh, face.right_eye, face.left_eye) == (None, None, None)
+        finder.adopt(InferenceSettings())
+        assert [look(0.7), look(0.8)][-1].right_eye is not None
+    finally:
+        finder.close()
+        source.close()
 
 
 def test_the_pace_follows_the_settings_and_keeps_what_a_frame_costs() -> None:

@@ -57,6 +57,14 @@ def test_what_is_no_patch_is_named(payload: bytes, reason: str) -> None:
     assert reason in rejected(payload)["payload"]
 
 
+def test_a_path_written_as_one_name_is_told_how_to_nest_it() -> None:
+    verdict = judge(FILE, {}, b'{"judgement.gaze.dwell_seconds": 2}', "config/set")
+    assert isinstance(verdict, Rejected)
+    (problem,) = verdict.problems
+    assert problem.reason == "is written as one name"
+    assert problem.cure == 'nest it: {"judgement": {"gaze": {"dwell_seconds": …}}}'
+
+
 def test_nothing_is_read_out_of_texts() -> None:
     wrong = rejected({"inference": {"max_faces": "3", "stages": {"iris": 1}}, "capture": {"width": True}})
     assert set(wrong) == {"inference.max_faces", "inference.stages.iris", "capture.width"}
