@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -19,7 +20,7 @@ import msgspec
 from edged.actuators.lock_screen.dbus import Connection
 from edged.errors import DBusError
 
-_XDG_SECONDS = 10.0
+_PROGRAM_SECONDS = 10.0
 # A screensaver may answer only when its animation is over.
 _LOCK_SECONDS = 10.0
 # Of the variables that a desktop tells its user's systemd: what xdg-screensaver looks at.
@@ -83,34 +84,65 @@ def main() -> None:
 def _answer(question: str, address: str) -> Answer:
     if question == "xdg_screensaver":
         return _xdg_screensaver(address)
+    if question == "lock":
+        return _lock(address)
+    return _activity(address)
+
+
+def _lock(address: str) -> Answer:
     with Connection(address, "session bus", starts=False, call_seconds=_LOCK_SECONDS) as bus:
-        found = next((each for each in SCREENSAVERS if bus.has_owner(each.service)), None)
-        if found is None:
-            return Answer(why="no screensaver is on the desktop's D-Bus")
-        if question == "lock":
-            arguments = ("s", "") if found.words else ()
-            bus.call(found.service, found.path, found.interface, "Lock", *arguments)
-            return Answer(by=found.service, shows=found.shows)
-        (active,) = bus.call(found.service, found.path, found.interface, "GetActive")
-        return Answer(by=found.service, active=bool(active), shows=found.shows)
+        found = _screensaver(bus)
+        arguments = ("s", "") if found.words else ()
+        bus.call(found.service, found.path, found.interface, "Lock", *arguments)
+        return Answer(by=found.service)
+
+
+def _activity(address: str) -> Answer:
+    try:
+        with Connection(address, "session bus", starts=False) as bus:
+            found = _screensaver(bus)
+            (active,) = bus.call(found.service, found.path, found.interface, "GetActive")
+            return Answer(by=found.service, active=bool(active), shows=found.shows)
+    except DBusError:
+        # xscreensaver has a name on the bus and no word for this.
+        program = shutil.which("xscreensaver-command")
+        if program is None:
+            raise
+        done = _run([program, "-time"], address)
+        return Answer(by="xscreensaver", active=b"screen locked since" in done.stdout, shows=True)
+
+
+def _screensaver(bus: Connection) -> Screensaver:
+    for each in SCREENSAVERS:
+        if bus.has_owner(each.service):
+            return each
+    raise DBusError("no screensaver is on the desktop's D-Bus")
 
 
 def _xdg_screensaver(address: str) -> Answer:
     program = shutil.which("xdg-screensaver")
     if program is None:
-        return Answer(why="xdg-screensaver is not installed (package xdg-utils)")
-    environment = {**os.environ, **_desktops_environment(address)}
-    try:
-        done = subprocess.run(
-            [program, "lock"], env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=_XDG_SECONDS,
-            check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        return Answer(why=f"xdg-screensaver did not end within {_XDG_SECONDS:g} s")
+        raise DBusError("xdg-screensaver is not installed", "package xdg-utils")
+    done = _run([program, "lock"], address)
     if done.returncode:
         words = done.stderr.decode(errors="replace").strip().splitlines()
-        return Answer(why=f"xdg-screensaver failed: {words[-1] if words else f'exit status {done.returncode}'}")
+        raise DBusError(f"xdg-screensaver failed: {words[-1] if words else f'exit status {done.returncode}'}")
     return Answer(by="xdg-screensaver")
+
+
+def _run(command: list[str], address: str) -> subprocess.CompletedProcess[bytes]:
+    environment = {**os.environ, **_desktops_environment(address)}
+    try:
+        return subprocess.run(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_PROGRAM_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise DBusError(f"{Path(command[0]).name} did not end within {_PROGRAM_SECONDS:g} s") from None
 
 
 def _desktops_environment(address: str) -> dict[str, str]:

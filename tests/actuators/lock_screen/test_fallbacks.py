@@ -8,6 +8,7 @@ import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from edged.actuators.lock_screen.locking import lock
 from edged.actuators.lock_screen.settings import LockScreenSettings
 from edged.actuators.worker import JobControl
 from edged.errors import ActionFailed, Cancelled
-from tests.actuators.lock_screen.buses import BusDaemon, wait_until
+from tests.actuators.lock_screen.buses import BusDaemon, Refuses, wait_until
 from tests.actuators.lock_screen.conftest import Make
 from tests.actuators.lock_screen.standins import FakeLogind, FakeScreensaver, FakeUserManager, Seated
 
@@ -140,6 +141,29 @@ def test_without_xdg_screensaver_its_package_is_named(
     chosen = settings(session_bus=session_bus.address, ways=["xdg_screensaver"], attempts=1)
     with pytest.raises(ActionFailed, match=r"xdg-screensaver is not installed \(package xdg-utils\)"):
         lock(chosen, ANNA, JobControl())
+
+
+def test_xscreensaver_is_asked_whether_it_has_locked(
+    settings: Settings, session_bus: BusDaemon, make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Deaf(FakeScreensaver):
+        """As xscreensaver's: it has the name, so that players can inhibit it, and locks by other ways."""
+
+        def answer(self, path: str, interface: str, member: str, arguments: tuple[Any, ...]) -> tuple[str | None, Any]:
+            raise Refuses("org.freedesktop.DBus.Error.UnknownMethod", f"Unknown method {member}")
+
+    make(Deaf, session_bus, "org.freedesktop.ScreenSaver")
+    program(tmp_path, "xdg-screensaver", f"touch {tmp_path}/locked")
+    program(
+        tmp_path, "xscreensaver-command",
+        f"test -e {tmp_path}/locked && word=locked || word=non-blanked; echo XScreenSaver 6.06: screen $word since Sat",
+    )  # fmt: skip
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    chosen = settings(session_bus=session_bus.address, verify_seconds=0.5, attempts=1)
+    assert "(xscreensaver is active)" in lock(chosen, ANNA, JobControl())
+    (tmp_path / "locked").unlink()
+    with pytest.raises(ActionFailed):
+        lock(chosen.model_copy(update={"ways": ["logind"]}), ANNA, JobControl())
 
 
 def children() -> list[int]:
