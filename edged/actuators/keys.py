@@ -52,13 +52,13 @@ def read_key(path: Path, at: str = "signing.key_file") -> bytes:
         return SettingsError([SettingProblem(at, str(path), reason, cure)], "the signing key")
 
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        with path.open("rb") as source:
+            mode = os.fstat(source.fileno()).st_mode
+            content = source.read(1024)
     except OSError as error:
         raise refused(f"cannot be read: {error.strerror}", f"edged actuator keygen {path}") from None
-    with os.fdopen(fd, "rb") as source:
-        if os.fstat(source.fileno()).st_mode & _OTHERS:
-            raise refused("is open to every user of this machine", f"chmod o= {path}, better make a new one")
-        content = source.read(1024)
+    if mode & _OTHERS:
+        raise refused("is open to every user of this machine", f"chmod o= {path}, better make a new one")
     try:
         key = bytes.fromhex(content.decode("ascii").strip())
     except ValueError:

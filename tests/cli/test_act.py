@@ -214,6 +214,7 @@ def test_the_key_comes_from_the_settings_file_too(stage: Stage) -> None:
         (["say", "hush", "--sensitive"], "everybody on this machine can read a command line"),
         (["stop", "--sensitive"], "stop takes no text"),
         (["mark", "--key", "/nowhere/key"], "cannot be read: No such file or directory (edged actuator keygen"),
+        (["mark", "--key", "/"], "--key = '/': cannot be read: Is a directory"),
         (["mark", "--set", "mqtt.prot=1"], "mqtt.prot"),
         (["mark", "-c", "/nowhere/settings.toml"], "/nowhere/settings.toml"),
     ],
