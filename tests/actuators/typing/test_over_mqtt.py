@@ -98,7 +98,7 @@ class Machine(Computer):
         raise AssertionError("there is no such keyboard")
 
     def _read(self, device: Any) -> None:
-        with contextlib.suppress(OSError), device:  # gone with the process that made it
+        with contextlib.suppress(OSError), contextlib.closing(device):  # gone with the process that made it
             for event in device.read_loop():
                 if event.type == evdev.ecodes.EV_KEY and event.value in (0, 1):
                     self._came_at = time.monotonic()
