@@ -150,7 +150,7 @@ class Engine:
                 moments.append(left - max(0.0, (job.remaining_seconds or 0.0) - 1.0))
             elif job.confirm_by_steady is not None:
                 moments.append(job.confirm_by_steady - now.steady)
-        else:
+        elif not (self._stuck or self._ending):
             moments += [job.due_steady - now.steady for job in self._jobs.values()]
         return max(0.0, min(moments)) if moments else None
 
@@ -213,12 +213,7 @@ class Engine:
             if self._judged(job.wish()):
                 job = replace(job, confirm="confirm")
         except RequestRefused as error:
-            reason = self._clean(order, str(error))
-            told = rejected(self._settings.actuator, order.id, order.action, reason, now.unix, order.source)
-            self._ledger.note(order, told)
-            self._sync()
-            self.ends["rejected"] += 1
-            return [Tell(told)]
+            return self.refuse(order, str(error), now)
         ahead = len(self._jobs)
         job = replace(job, reason="accepted" if not ahead else f"accepted; {ahead} before it")
         told = job.told(self._settings.actuator)
@@ -232,6 +227,19 @@ class Engine:
             return [Tell(told)]
         self._jobs[job.id] = job
         return [Tell(told), *self.tick(now)]
+
+    def refuse(self, order: Order, why: str, now: Now) -> list[Effect]:
+        """A wish of somebody who may ask is not granted, and never will be. Raises StoreError."""
+        reason = self._clean(order, why)
+        told = rejected(self._settings.actuator, order.id, order.action, reason, now.unix, order.source)
+        self._ledger.note(order, told)
+        self._sync()
+        self.ends["rejected"] += 1
+        return [Tell(told)]
+
+    def is_used(self, nonce: str) -> bool:
+        """Has any request had this nonce? Raises StoreError."""
+        return self._ledger.nonce_used(nonce)
 
     def _control(self, order: Order, now: Now) -> list[Effect]:
         """`cancel`, `confirm`, `stop` and `reset` pass the queue by; they are noted, or one could be replayed."""

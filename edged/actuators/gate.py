@@ -24,6 +24,8 @@ from edged.jobs import FINAL, ID_PATTERN, UNKNOWN_ID, ActuatorRequest, JobState
 
 MAX_PAYLOAD_BYTES = 256 * 1024
 MAX_DEPTH = 16
+# What a request is refused for that may be good later, or in another guise.
+_NOTED = ("clock", "stale", "retained")
 _OFFSETS = 20
 # So many requests in a row must have come late before a sender's clock is said to be behind.
 _LATE = 3
@@ -77,7 +79,8 @@ class Gate:
                 self._ahead = str(error)
             if self._stops(raw):
                 return [*effects, *self._stop_all_the_same(raw, now, f"; the request itself is refused: {error}")]
-            return [*effects, *self._tell_refused(raw, str(error), now)]
+            noted = error.kind in _NOTED and self._note_refusal(raw, str(error), now)
+            return [*effects, *(noted or self._tell_refused(raw, str(error), now))]
         except StoreError as error:
             self._engine.last_error = str(error)
             self.refused["unnoted"] += 1
@@ -179,6 +182,26 @@ class Gate:
                 "malformed", "a sealed text cannot be opened here: there is no key (signing.key_file)"
             )
         return unseal(request.sealed, self._key, self._settings.actuator, str(request.id))
+
+    def _note_refusal(self, raw: dict[str, Any], reason: str, now: Now) -> list[Effect]:
+        """What was told as rejected is never done, though its time may come yet, and somebody may send it on without the
+        retain flag. Only what is signed is noted: strangers must not fill the memory.
+        """
+        try:
+            request = _request(raw)
+            if self._settings.signing.required:
+                verify(raw, self._key or b"", self._settings.actuator)
+            given, nonce = request.id, request.nonce or f"id {request.id}"
+            if given is None or not ID_PATTERN.fullmatch(given) or self._is_known(given) or self._engine.is_used(nonce):
+                return []
+            text = self._text(request)
+            order = Order(
+                given, request.action, text, request.options, request.issued_at or now.unix,
+                request.expires_at or now.unix, nonce, digest=digest(request.action, text, request.options, self._key),
+            )  # fmt: skip
+            return self._engine.refuse(order, reason, now)
+        except (SignatureRefused, StoreError):
+            return []
 
     def _tell_refused(self, raw: dict[str, Any], reason: str, now: Now) -> list[Effect]:
         """A stranger must not be able to say anything of a job that is there."""

@@ -112,6 +112,22 @@ def test_a_retained_request_is_refused_now_and_after_each_reconnect(stage: Stage
     assert stage.trace() == []
 
 
+def test_what_was_told_as_rejected_is_not_done_when_its_time_has_come_or_its_flag_is_gone(stage: Stage) -> None:
+    stage.start(signing__clock_tolerance_seconds=1)
+    early, kept = stage.request("mark", age_seconds=-3), stage.request("mark")
+    stage.send(early)
+    stage.send(kept, retain=True)
+    assert "ahead of the clock" in stage.ends(early["id"])["reason"]
+    assert "retained" in stage.ends(kept["id"])["reason"]
+    stage.until(lambda: time.time() > early["issued_at"])
+    for request in (early, kept):
+        stage.send(request)
+    stage.until(lambda: stage.health()["refused"].get("replayed") == 2)
+    assert stage.ends(stage.ask("mark"))["state"] == "succeeded"
+    assert [stage.states(each["id"]) for each in (early, kept)] == [["rejected"], ["rejected"]]
+    assert (stage.done(early["id"]), stage.done(kept["id"])) == (0, 0)
+
+
 @pytest.mark.parametrize(
     "payload",
     [
