@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import resource
 import time
 
 import edged
@@ -16,6 +15,7 @@ from edged.actuators.settings import ActuatorSettings
 from edged.actuators.table import build, device
 from edged.bus.outbox import MemoryOutbox, Outbox
 from edged.errors import SettingProblem, SettingsError, StoreError
+from edged.processes.cores import forbid_core_dumps
 from edged.processes.signals import signals_into
 from edged.processes.title import process_name, set_title
 from edged.store.database import Database
@@ -35,8 +35,7 @@ def run_actuator(settings: ActuatorSettings) -> int:
 
     Raises StoreError when what was done cannot be remembered, for then the same could be done twice, and SettingsError.
     """
-    # Key and texts are in our memory: it must not be written out when we crash (systemd-coredump keeps to this, too).
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    forbid_core_dumps()
     key = find_key(settings.signing.key_file, settings.signing.credential)
     if key is None and settings.signing.required:
         cure = f'edged actuator keygen {settings.actuator}.key, then signing.key_file = "{settings.actuator}.key"'

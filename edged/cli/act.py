@@ -20,6 +20,7 @@ from edged.actuators.sensitive import Text
 from edged.cli.following import STATUSES, Follower
 from edged.cli.options import AsJson, ConfigFile, Set, overrides
 from edged.errors import RequestRefused, SettingProblem, SettingsError
+from edged.processes.cores import forbid_core_dumps
 from edged.settings import MqttSettings
 
 
@@ -71,6 +72,7 @@ def act(
     Exit status: 0 succeeded, 1 failed, 6 rejected, 7 cancelled, 8 expired, 5 no broker or no answer. Key, password and
     TLS come from the actuator's settings file or EDGED_ACTUATOR_… variables. Ctrl-C cancels the job, a second one leaves.
     """
+    forbid_core_dumps()
     mqtt, secret = _settings(name, config, host, port, prefix, key, set_)
     options = _options(option or [])
     if action in CONTROLS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import resource
 import select
 import signal
 import subprocess
@@ -260,6 +261,28 @@ def test_sensitive_text_is_piped_in_sealed_and_never_shown(stage: Stage) -> None
     assert done.returncode == 0
     assert "sesame" not in done.stdout + done.stderr + stage.log() + repr(stage.heard_jobs())
     assert any("11 characters, salted hash" in each["text"] for _, each in stage.heard_jobs())
+
+
+def test_while_it_follows_the_text_is_in_no_table_of_processes_and_in_no_core_dump(stage: Stage) -> None:
+    stage.start()
+    asker = subprocess.Popen(
+        command(stage, "say", "--sensitive"), cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, env=environment(),
+    )  # fmt: skip
+    assert asker.stdin is not None
+    asker.stdin.write(b"open sesame")
+    asker.stdin.close()
+    stage.until(lambda: any(each["waits_for_confirmation"] for _, each in stage.heard_jobs()))
+    assert resource.prlimit(asker.pid, resource.RLIMIT_CORE) == (0, 0)
+    shown = b"".join(Path(f"/proc/{asker.pid}/{name}").read_bytes() for name in ("cmdline", "environ", "comm"))
+    asker.send_signal(signal.SIGABRT)
+    assert asker.stdout is not None
+    said = asker.stdout.read()
+    asker.wait(20)
+    asker.stdout.close()
+    key = stage.key_file.read_bytes().strip()
+    assert [needle for needle in (b"sesame", key, bytes.fromhex(key.decode())) if needle in shown + said] == []
+    assert str(stage.key_file).encode() in shown
 
 
 def test_sensitive_text_is_asked_for_at_a_terminal_without_echo(stage: Stage) -> None:
