@@ -61,6 +61,7 @@ class Subscriber:
         self._asks: queue.SimpleQueue[_Ask] = queue.SimpleQueue()
         self._change = threading.Condition()
         self._refusals: list[str] = []
+        self._refusal = ""
         self._unanswered: dict[int, tuple[float, str]] = {}
         self._connection = Connection(
             "mqtt subscriber",
@@ -80,6 +81,11 @@ class Subscriber:
     def problem(self) -> str:
         """Why not, as one plain sentence; empty when connected."""
         return self._connection.problem
+
+    @property
+    def refusal(self) -> str:
+        """Why the broker did not take what was published last, in its words; empty: nothing was refused."""
+        return self._refusal
 
     @property
     def failures(self) -> int:

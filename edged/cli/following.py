@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -61,8 +62,7 @@ class Follower:
 
         Raises BrokerError when there is no broker, or when nobody answers; KeyboardInterrupt at the second Ctrl-C.
         """
-        filters = [actuator_topic(self._mqtt.prefix, self._name, "job", id="+"), self._availability]
-        with Subscriber(self._mqtt, filters) as subscriber:
+        with self._subscriber() as subscriber:
             self._look(subscriber)
             if self._present is False and not queue:
                 raise BrokerError(
@@ -75,6 +75,19 @@ class Follower:
             except KeyboardInterrupt:
                 self._say(f"left; the job may go on (edged act {self._name} cancel {self._request['id']})")
                 raise
+
+    @contextlib.contextmanager
+    def _subscriber(self) -> Iterator[Subscriber]:
+        jobs = actuator_topic(self._mqtt.prefix, self._name, "job", id="+")
+        with contextlib.ExitStack() as stack:
+            try:
+                subscriber = stack.enter_context(Subscriber(self._mqtt, [jobs, self._availability]))
+            except BrokerError as error:
+                if self._availability not in str(error):
+                    raise
+                # An access list may keep it from us, and the answers are enough.
+                subscriber = stack.enter_context(Subscriber(self._mqtt, [jobs]))
+            yield subscriber
 
     def _watch(self, subscriber: Subscriber, *, to_the_end: bool) -> str:
         while True:
@@ -106,6 +119,10 @@ class Follower:
         message = subscriber.receive(_TURN_SECONDS)
         if message is not None:
             return self._heard(subscriber, message)
+        if subscriber.refusal:
+            raise BrokerError(
+                f"the broker does not let us publish on {self._asked_on}: {subscriber.refusal} (see its access list)"
+            )
         if subscriber.connected and subscriber.failures != self._failures:
             # What was told meanwhile is lost to us; the same request again gets the answer it had.
             self._send(subscriber)

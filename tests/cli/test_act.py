@@ -7,6 +7,7 @@ import os
 import pty
 import resource
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -333,6 +334,33 @@ def test_an_actuator_that_dies_in_the_middle_and_comes_back_tells_the_end(stage:
     assert asker.returncode == 1
     assert "the actuator has gone offline" in errors
     assert "ended in the middle" in output.splitlines()[-1]
+
+
+def test_whoever_may_not_ask_hears_it_from_the_broker(tmp_path: Path) -> None:
+    passwords, access, password = tmp_path / "passwords", tmp_path / "acl", tmp_path / "password"
+    passwords.touch(mode=0o600)
+    password.write_text("right", encoding="utf-8")
+    access.write_text("user guest\ntopic read edged/actuator/toy/#\n", encoding="utf-8")
+    access.chmod(0o600)
+    if shutil.which("mosquitto_passwd") is None:
+        pytest.skip("mosquitto_passwd is not here (package mosquitto)")
+    subprocess.run(["mosquitto_passwd", "-b", str(passwords), "guest", "right"], check=True, capture_output=True)
+    try:
+        broker = PrivateBroker(lines=[f"password_file {passwords}", f"acl_file {access}"], anonymous=False)
+    except BrokerError as error:
+        pytest.skip(str(error))
+    with broker:
+        stage = Stage(tmp_path, broker)
+        who = ["--set", "mqtt.username=guest", "--set", f"mqtt.password_file={password}"]
+        done = act(stage, "mark", *who)
+        assert (done.returncode, done.stdout) == (5, "")
+        assert "does not let us publish on edged/actuator/toy/request: not authorized" in done.stderr
+        password.write_text("wrong", encoding="utf-8")
+        wrong = act(stage, "mark", *who)
+        assert wrong.returncode == 5
+        assert wrong.stderr.count("\n") == 1
+        assert "wrong" not in wrong.stderr.replace("is wrong", "")
+        stage.close()
 
 
 def test_rubbish_on_the_answer_topic_is_passed_over_and_strangers_cannot_steer_the_terminal(stage: Stage) -> None:
