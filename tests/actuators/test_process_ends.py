@@ -212,6 +212,20 @@ def test_a_frozen_broker_holds_nothing_up_and_hears_everything_later(stage: Stag
     assert (stage.done(job), stage.done(again)) == (1, 1)
 
 
+def test_a_frozen_actuator_does_not_begin_what_expired_meanwhile(stage: Stage) -> None:
+    process = stage.start(policy={"warn": {"countdown_seconds": 2}})
+    jobs = [stage.ask("warn", life_seconds=3.0), stage.ask("mark", life_seconds=3.0), stage.ask("mark")]
+    stage.reaches(jobs[0], "countdown")
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(7)  # longer than the keepalive as well
+    late = stage.ask("mark", life_seconds=1.0)
+    time.sleep(1.2)
+    process.send_signal(signal.SIGCONT)
+    assert [stage.ends(job)["state"] for job in jobs] == ["expired", "expired", "succeeded"]
+    assert stage.ends(late)["state"] == "rejected"
+    assert [stage.done(job) for job in (*jobs, late)] == [0, 0, 1, 0]
+
+
 def test_a_second_actuator_of_the_same_name_is_refused_and_the_first_goes_on(stage: Stage) -> None:
     first = stage.start()
     second = stage.start(wait=False)
