@@ -112,20 +112,21 @@ class Bench:
             pause = self.engine.next_seconds(self.now)
             if pause is None or self.now.steady + pause > end:
                 break
-            self._later(pause)
+            self.pass_by(pause)
             before = self.now
             self.carry(self.engine.tick(self.now))
             if self.engine.next_seconds(self.now) == 0 and before == self.now and not self.effects:
                 raise AssertionError("the engine would never sleep")
             if any(isinstance(each, Stuck) for each in self.effects):
                 return
-        self._later(end - self.now.steady)
+        self.pass_by(end - self.now.steady)
 
     def jump(self, seconds: float) -> None:
         """The wall clock is set."""
         self.now = Now(self.now.unix + seconds, self.now.steady)
 
-    def _later(self, seconds: float) -> None:
+    def pass_by(self, seconds: float) -> None:
+        """Time passes, and nobody wakes the engine."""
         self.now = Now(self.now.unix + seconds, self.now.steady + seconds)
 
     def order(
