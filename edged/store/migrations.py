@@ -43,10 +43,10 @@ def _jobs(database: Database) -> None:
 @TWILIO_MIGRATIONS(name="0001_sendings")
 def _sendings(database: Database) -> None:
     # One message or call to one person. It is noted before Twilio is asked: without a sid it may have been sent.
-    # Neither texts nor numbers. first_at, tried_at: Unix seconds of the first and the last request.
+    # Neither texts nor numbers. first_at: Unix seconds of the first request; given_up_at: of the end of the last one.
     database.execute(
         "CREATE TABLE sending (job TEXT NOT NULL, step INTEGER NOT NULL, channel TEXT NOT NULL, recipient TEXT NOT NULL, "
-        "emergency INTEGER NOT NULL, first_at REAL NOT NULL, tried_at REAL NOT NULL, sid TEXT UNIQUE, taken_at REAL, "
+        "emergency INTEGER NOT NULL, first_at REAL NOT NULL, given_up_at REAL NOT NULL, sid TEXT UNIQUE, taken_at REAL, "
         "status TEXT NOT NULL DEFAULT '', code INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (job, step))"
     )
     database.execute("CREATE INDEX sending_recipient ON sending (recipient, emergency, first_at)")

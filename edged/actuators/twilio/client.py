@@ -28,7 +28,8 @@ T = TypeVar("T")
 # A list is read so far back; what is looked for is minutes old.
 _LONGEST_LIST = 400
 _PAGE = 200
-_LONGEST_PAUSE_SECONDS = 86400.0
+# Nobody may keep an alert waiting for a day.
+_LONGEST_PAUSE_SECONDS = 3600.0
 # Twilio takes no more for `twiml` (https://www.twilio.com/docs/voice/api/call-resource).
 LONGEST_TWIML = 4000
 _ANSWER_SECONDS = 10

@@ -62,6 +62,8 @@ class Courier:
         self._client = client
         self._line = line
         self._progress = progress
+        # Connecting and answering may each take so long.
+        self._longest_seconds = 2 * settings.timeout_seconds
 
     def turn(self, parcel: Parcel, control: Control) -> Standing:
         """Do what can be done now, and say how it stands.
@@ -112,7 +114,7 @@ class Courier:
             return Standing("pending", words, _UNCLEAR_LOOK_SECONDS)
         if wait := self._line.wait_seconds():
             raise ActionFailed(f"{name}: {self._why_shut()}", retry=True, retry_after_seconds=wait)
-        sending = self._new(parcel, now if before is None else before.first_at, now)
+        sending = self._new(parcel, now if before is None else before.first_at, now + self._longest_seconds)
         self._progress.begin(sending)
         try:
             found = self._line.ask(lambda: self._post(parcel, sending), control)
@@ -125,6 +127,7 @@ class Courier:
             seconds = error.retry_after_seconds if isinstance(error, TwilioBusy) else None
             raise ActionFailed(f"{name}: {error}", retry=True, retry_after_seconds=seconds) from None
         except TwilioError as error:
+            self._progress.unclear(sending, time.time())
             words = f"{name}: {error}; it is looked for at Twilio before it is tried again"
             return Standing("pending", words, self._settings.settle_seconds)
         return self._stands(parcel, found.status, found.code, 0.0)
@@ -146,11 +149,11 @@ class Courier:
     def _look(self, parcel: Parcel, sending: Sending, control: Control) -> Standing:
         """Has Twilio got it all the same?"""
         name, now = self._name(parcel), time.time()
-        settle_seconds = self._settings.settle_seconds
-        passed = now - sending.tried_at
-        if 0 <= passed < settle_seconds:
+        passed = now - sending.given_up_at
+        left = min(self._settings.settle_seconds - passed, self._longest_seconds + self._settings.settle_seconds)
+        if left > 0:
             words = f"{name}: it is not known whether it arrived; it is looked for at Twilio"
-            return Standing("pending", words, settle_seconds - passed)
+            return Standing("pending", words, left)
         wait = self._line.wait_seconds()
         try:
             if wait:
@@ -248,10 +251,10 @@ class Courier:
         return "; ".join(self._line.problems()) or "Twilio is left alone for a while"
 
     @staticmethod
-    def _new(parcel: Parcel, first_at: float, tried_at: float | None = None) -> Sending:
+    def _new(parcel: Parcel, first_at: float, given_up_at: float | None = None) -> Sending:
         return Sending(
             parcel.job, parcel.step, parcel.channel, parcel.recipient, parcel.emergency, first_at,
-            first_at if tried_at is None else tried_at,
+            first_at if given_up_at is None else given_up_at,
         )  # fmt: skip
 
 

@@ -357,6 +357,10 @@ class TwilioPerformer:
                 problem, pause_seconds = f"the Twilio account is {status} (see its console)", _LOOK_AGAIN_SECONDS
         except TwilioError:
             pause_seconds = _LOOK_AGAIN_SECONDS  # the line says what is wrong, if it stays so
+        try:
+            self._progress().forget_old(time.time())
+        except StoreError as error:
+            problem = str(error)
         self._account_problem = problem
         self._look_due_steady = time.monotonic() + pause_seconds
         self._looking = False

@@ -15,7 +15,7 @@ from edged.store.database import Database, Error
 
 # Longer than any rate limit looks back (limit_seconds is 31 days at most).
 _KEEP_SECONDS = 32 * 86400.0
-_SENDING = "SELECT job, step, channel, recipient, emergency, first_at, tried_at, sid, taken_at, status, code FROM sending WHERE "
+_SENDING = "SELECT job, step, channel, recipient, emergency, first_at, given_up_at, sid, taken_at, status, code FROM sending WHERE "
 _ALERT = (
     "SELECT job, keypad, opened_at, step, step_began_at, tries, notes, acknowledged_at, acknowledged_by, over "
     "FROM alert WHERE "
@@ -24,7 +24,10 @@ _ALERT = (
 
 @dataclass(frozen=True)
 class Sending:
-    """One message or call. Times are Unix seconds. sid: None while it is not known whether Twilio has it."""
+    """One message or call. Times are Unix seconds. sid: None while it is not known whether Twilio has it.
+
+    given_up_at: when the last request came to nothing; while it is under way, when it does so at the latest.
+    """
 
     job: str
     step: int
@@ -32,7 +35,7 @@ class Sending:
     recipient: str
     emergency: bool
     first_at: float
-    tried_at: float
+    given_up_at: float
     sid: str | None = None
     taken_at: float | None = None
     status: str = ""
@@ -77,11 +80,17 @@ class Progress:
     def begin(self, sending: Sending) -> None:
         """It is about to be asked for. Outlives a power cut once this has returned."""
         self._run(
-            "INSERT INTO sending (job, step, channel, recipient, emergency, first_at, tried_at) VALUES (?, ?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT (job, step) DO UPDATE SET tried_at = excluded.tried_at",
+            "INSERT INTO sending (job, step, channel, recipient, emergency, first_at, given_up_at) VALUES (?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (job, step) DO UPDATE SET given_up_at = excluded.given_up_at",
             sending.job, sending.step, sending.channel, sending.recipient, sending.emergency, sending.first_at,
-            sending.tried_at, sync=True,
+            sending.given_up_at, sync=True,
         )  # fmt: skip
+
+    def unclear(self, sending: Sending, now: float) -> None:
+        """The request was given up now."""
+        self._run(
+            "UPDATE sending SET given_up_at = ? WHERE job = ? AND step = ?", now, sending.job, sending.step, sync=True
+        )
 
     def not_sent(self, sending: Sending) -> None:
         """It was certainly not done, so that nothing of it counts."""
@@ -116,8 +125,8 @@ class Progress:
         return int(count)
 
     def unclear_calls(self, since: float) -> list[Sending]:
-        """Calls tried after a moment of which nobody knows whether they went out."""
-        rows = self._all(_SENDING + "channel = 'call' AND sid IS NULL AND tried_at > ?", since)
+        """Calls given up after a moment of which nobody knows whether they went out."""
+        rows = self._all(_SENDING + "channel = 'call' AND sid IS NULL AND given_up_at > ?", since)
         return [_sending(row) for row in rows]
 
     # -- chains -------------------------------------------------------------------------------------------------
@@ -221,5 +230,5 @@ class Progress:
 
 
 def _sending(row: tuple[Any, ...]) -> Sending:
-    job, step, channel, recipient, emergency, first_at, tried_at, sid, taken_at, status, code = row
-    return Sending(job, step, channel, recipient, bool(emergency), first_at, tried_at, sid, taken_at, status, code)
+    job, step, channel, recipient, emergency, first_at, given_up_at, sid, taken_at, status, code = row
+    return Sending(job, step, channel, recipient, bool(emergency), first_at, given_up_at, sid, taken_at, status, code)
