@@ -77,10 +77,12 @@ class Machine(Computer):
         self._thread: threading.Thread | None = None
 
     def attach(self) -> None:
+        if self._thread is not None:
+            self._thread.join(2)
+            if self._thread.is_alive():
+                return  # the computer's side of a USB cable is still there
         device = self._find()
         device.grab()  # the text console of the machine must not get what is typed here
-        if self._thread is not None:
-            self._thread.join(10)
         self._thread = threading.Thread(target=self._read, args=(device,), daemon=True)
         self._thread.start()
 
