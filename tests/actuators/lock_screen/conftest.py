@@ -72,6 +72,8 @@ def settings(system_bus: BusDaemon, short: Path) -> Callable[..., LockScreenSett
             "session_bus": f"unix:path={short}/none",
             "verify_seconds": 1.0,
             "pause_seconds": 0.05,
+            # Somebody's may run on this machine.
+            "lockers": [],
         }
         return LockScreenSettings(**{**given, **more})
 

@@ -41,6 +41,7 @@ def stage(broker: PrivateBroker, system_bus: BusDaemon) -> Iterator[Stage]:
             "lock_screen.system_bus": system_bus.address,
             "lock_screen.verify_seconds": 1,
             "lock_screen.ways": ["logind"],
+            "lock_screen.lockers": [],
             "policy.sign_out.enabled": True,
             "policy.sign_out.countdown_seconds": 0,
             "policy.block.enabled": True,

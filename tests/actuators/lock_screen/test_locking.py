@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -60,30 +61,33 @@ def test_a_locker_that_sets_no_hint_is_no_proof_unless_the_owner_believes_it(
     assert told == "locked session 1 of anna (wayland) (not verified: lock_screen.verify is none)"
 
 
-def test_a_locker_that_runs_shows_that_it_is_locked(logind: FakeLogind, settings: Settings, tmp_path: Path) -> None:
-    logind.sessions["1"].tells = False
-    program = tmp_path / "swaylock"
+@pytest.fixture
+def locker(tmp_path: Path) -> Iterator[str]:
+    """A program that runs while the screen is locked; its name is nobody else's."""
+    program = tmp_path / f"lock-{os.getpid()}"
     shutil.copy("/bin/sleep", program)
-    with subprocess.Popen([program, "60"]) as locker:
-        try:
-            assert "(swaylock runs)" in lock(settings(ways=LOGIND, verify_seconds=20), ANNA, JobControl())
-        finally:
-            locker.kill()
+    with subprocess.Popen([program, "60"]) as process:
+        yield program.name
+        process.kill()
+
+
+def test_a_locker_that_runs_shows_that_it_is_locked(logind: FakeLogind, settings: Settings, locker: str) -> None:
+    logind.sessions["1"].tells = False
+    told = lock(settings(ways=LOGIND, verify_seconds=20, lockers=["swaylock", locker]), ANNA, JobControl())
+    assert f"({locker} runs)" in told
+
+
+def test_a_program_that_is_no_locker_shows_nothing(logind: FakeLogind, settings: Settings, locker: str) -> None:
+    logind.sessions["1"].tells = False
     with pytest.raises(ActionFailed):
-        lock(settings(ways=LOGIND, attempts=1, verify_seconds=0.3), ANNA, JobControl())
+        lock(settings(ways=LOGIND, attempts=1, lockers=[f"{locker}x"]), ANNA, JobControl())
 
 
-def test_a_locker_of_somebody_else_shows_nothing(logind: FakeLogind, settings: Settings, tmp_path: Path) -> None:
+def test_a_locker_of_somebody_else_shows_nothing(logind: FakeLogind, settings: Settings, locker: str) -> None:
     logind.sessions["1"].tells = False
     logind.sessions["1"].uid = 4_000_000
-    program = tmp_path / "swaylock"
-    shutil.copy("/bin/sleep", program)
-    with subprocess.Popen([program, "60"]) as locker:
-        try:
-            with pytest.raises(ActionFailed):
-                lock(settings(ways=LOGIND, attempts=1, verify="process"), ANNA, JobControl())
-        finally:
-            locker.kill()
+    with pytest.raises(ActionFailed):
+        lock(settings(ways=LOGIND, attempts=1, verify="process", lockers=[locker]), ANNA, JobControl())
 
 
 def test_all_sessions_are_locked_and_the_one_that_is_not_is_named(logind: FakeLogind, settings: Settings) -> None:
