@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from edged.actuators.job import rejected
+from edged.bus.actuator_bus import ActuatorBus
 from edged.bus.bus import Bus
 from edged.bus.outbox import MemoryOutbox
 from edged.bus.private_broker import PrivateBroker, find_mosquitto
@@ -27,7 +29,7 @@ from edged.topics import ConfigState
 from tests.bus.listening import blink, health
 
 ACL = Path(__file__).resolve().parents[2] / "config" / "mosquitto.acl"
-USERS = ("front", "back", "homeassistant", "display")
+USERS = ("front", "back", "homeassistant", "display", "typing", "twilio")
 SINCE = "2026-01-01T00:00:00.000Z"
 As = Callable[[str], MqttSettings]
 
@@ -136,6 +138,51 @@ def test_a_display_sees_presence_and_changes_nothing(as_user: As) -> None:
             assert bus.messages() == []
     finally:
         bus.stop(1.0)
+
+
+def test_an_actuator_hears_what_it_is_asked_and_what_its_bindings_follow_and_writes_its_own_branch(as_user: As) -> None:
+    heard_there: list[str] = []
+
+    def make(name: str) -> ActuatorBus:
+        follows = ["edged/camera/front/event/blink", "edged/camera/front/state/presence"]
+        return ActuatorBus(
+            as_user(name), name, MemoryOutbox(), lambda message: heard_there.append(f"{name} {message.topic}"), follows
+        )
+
+    typing, twilio = make("typing"), make("twilio")
+    with Subscriber(as_user("homeassistant"), ["edged/#", "homeassistant/#"]) as operator:
+        camera = Bus(as_user("front"), "front", MemoryOutbox())
+        for bus in (typing, twilio, camera):
+            bus.start()
+        try:
+            typing.job(rejected("typing", "0123456789", "type", "why", 0.0))
+            typing.retained("homeassistant/device/edged_typing/config", b"{}")
+            wanted = {"edged/actuator/typing/job/0123456789", "homeassistant/device/edged_typing/config",
+                      "edged/actuator/typing/availability", "edged/actuator/twilio/availability",
+                      "edged/camera/front/availability"}  # fmt: skip
+            assert heard(operator, lambda topics: wanted <= topics) >= wanted
+            camera.event(blink(0), captured_ns=1)
+            camera.state("presence", PresenceState(True, 1, SINCE))
+            operator.publish("edged/actuator/typing/request", b'{"action": "stop"}')
+            deadline = time.monotonic() + 10
+            while len(heard_there) < 3 and time.monotonic() < deadline:
+                time.sleep(0.05)
+            time.sleep(0.5)
+            assert sorted(heard_there) == [
+                "typing edged/actuator/typing/request",
+                "typing edged/camera/front/event/blink",
+                "typing edged/camera/front/state/presence",
+            ]
+            # Nobody asks in another's name, and no actuator asks another.
+            typing.retained("edged/actuator/twilio/request", b"{}")
+            typing.retained("edged/camera/front/health", b"{}")
+            assert not heard(operator, lambda topics: bool(topics & {"edged/camera/front/health"}), 1.5) & {
+                "edged/camera/front/health",
+                "edged/actuator/twilio/request",
+            }
+        finally:
+            for bus in (typing, twilio, camera):
+                bus.stop(1.0)
 
 
 def test_the_broker_settings_that_are_handed_out_go_with_debians_own(tmp_path: Path) -> None:
