@@ -192,7 +192,12 @@ class Gate:
             if self._settings.signing.required:
                 verify(raw, self._key or b"", self._settings.actuator)
             given, nonce = request.id, request.nonce or f"id {request.id}"
-            if given is None or not ID_PATTERN.fullmatch(given) or self._is_known(given) or self._engine.is_used(nonce):
+            if given is None or not ID_PATTERN.fullmatch(given):
+                return []
+            known = self._engine.known(given)
+            if known is not None:
+                return [Tell(known)]  # whoever asks again has not heard it
+            if self._engine.is_used(nonce):
                 return []
             text = self._text(request)
             order = Order(

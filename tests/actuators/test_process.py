@@ -105,6 +105,8 @@ def test_a_retained_request_is_refused_now_and_after_each_reconnect(stage: Stage
     request = stage.request("mark")
     stage.send(request, retain=True)
     assert "retain" in stage.ends(request["id"])["reason"]
+    stage.send(request, retain=True)
+    stage.until(lambda: len(stage.told(request["id"])) == 2)  # it may not have been heard
     stage.kill()
     stage.start()
     stage.until(lambda: stage.health()["refused"].get("retained"))
