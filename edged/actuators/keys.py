@@ -24,10 +24,14 @@ def make_key(path: Path) -> None:
         ) from None
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror}") from None
-    with os.fdopen(fd, "w", encoding="ascii") as sink:
-        sink.write(secrets.token_hex(KEY_BYTES) + "\n")
-        sink.flush()
-        os.fsync(sink.fileno())
+    try:
+        with os.fdopen(fd, "w", encoding="ascii") as sink:
+            sink.write(secrets.token_hex(KEY_BYTES) + "\n")
+            sink.flush()
+            os.fsync(sink.fileno())
+    except OSError as error:
+        path.unlink(missing_ok=True)  # half a key is none
+        raise StoreError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def find_key(

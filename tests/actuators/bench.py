@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +20,7 @@ from edged.actuators.performer import ActionSpec, Wish
 from edged.actuators.sensitive import Text
 from edged.actuators.settings import ActuatorSettings
 from edged.bus.message import Message
-from edged.errors import EdgedError, RequestRefused
+from edged.errors import EdgedError, RequestRefused, StoreError
 from edged.jobs import JobState
 from edged.store.database import Database
 from edged.store.migrations import JOB_MIGRATIONS
@@ -100,7 +101,8 @@ class Bench:
             if isinstance(effect, Tell):
                 self.told.append(effect.state)
                 if effect.state.state in ("succeeded", "failed", "cancelled", "expired", "rejected"):
-                    self.ledger.sent(effect.state.id)
+                    with contextlib.suppress(StoreError):  # it is told again after a restart
+                        self.ledger.sent(effect.state.id)
             elif isinstance(effect, Begin):
                 self.begun.append(effect.wish)
         return effects
