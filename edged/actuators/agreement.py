@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 
 from edged.actuators.engine import CONTROLS
-from edged.actuators.options import read_options
+from edged.actuators.options import check_names, read_options
 from edged.actuators.performer import ActionSpec
 from edged.actuators.settings import ActuatorSettings, BindingSettings
 from edged.actuators.templates import has_fields, texts_in
@@ -20,28 +20,42 @@ def disagreements(settings: ActuatorSettings, actions: Mapping[str, ActionSpec])
         for name in settings.policy
         if name not in actions
     ]
-    for number, binding in enumerate(settings.bindings):
-        problems += _of_binding(f"bindings[{number}]", binding, actions)
+    for binding in settings.bindings:
+        problems += _of_binding(settings, binding, actions)
     return problems
 
 
-def _of_binding(at: str, binding: BindingSettings, actions: Mapping[str, ActionSpec]) -> Iterator[SettingProblem]:
+def _of_binding(
+    settings: ActuatorSettings, binding: BindingSettings, actions: Mapping[str, ActionSpec]
+) -> Iterator[SettingProblem]:
+    at = f"bindings.{binding.name}"
     spec = actions.get(binding.action)
     if spec is None:
         if binding.action not in CONTROLS:
             cure = _near(binding.action, [*actions, *CONTROLS])
             yield SettingProblem(f"{at}.action", binding.action, "there is no such action", cure)
+        elif binding.action == "reset" and settings.signing.required:
+            reason = "whoever may publish an event could end the emergency stop, and that takes a signature"
+            yield SettingProblem(f"{at}.action", "reset", reason, "use edged act, or the button of Home Assistant")
         elif binding.text is not None:
             yield SettingProblem(f"{at}.text", None, f"{binding.action} takes no text", "leave it out")
         return
+    policy = settings.policy.get(spec.name)
+    if not (spec.enabled if policy is None or policy.enabled is None else policy.enabled):
+        cure = f"policy.{spec.name}.enabled = true turns it on"
+        yield SettingProblem(f"{at}.action", binding.action, "is off, so it would always be refused", cure)
     if spec.needs_text and binding.text is None:
         yield SettingProblem(f"{at}.text", None, f"{binding.action} needs a text", 'e.g. text = "{camera}"')
-    # What a field will hold is not known before the event.
-    if not any(has_fields(text) for _, text in texts_in(binding.options, "options")):
-        try:
+    # What a field will hold is not known before the event, but what the options are called is.
+    filled = {
+        name for name, value in binding.options.items() if any(has_fields(each) for _, each in texts_in(value, ""))
+    }
+    try:
+        check_names(spec, binding.options)
+        if not filled:
             read_options(spec, binding.options)
-        except RequestRefused as error:
-            yield SettingProblem(f"{at}.options", None, str(error))
+    except RequestRefused as error:
+        yield SettingProblem(f"{at}.options", None, str(error))
 
 
 def _near(name: str, known: list[str]) -> str:

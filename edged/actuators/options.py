@@ -28,3 +28,18 @@ def read_options(spec: ActionSpec, options: Mapping[str, Any]) -> dict[str, Any]
         except msgspec.ValidationError as error:
             problem = str(error)
     raise RequestRefused(f"the options of {spec.name} are wrong: {problem}")
+
+
+def check_names(spec: ActionSpec, options: Mapping[str, Any]) -> None:
+    """Raises RequestRefused for an option that there is not, and for one that is missing; the values are not read."""
+    if issubclass(spec.options, BaseModel):
+        required = {name: field.is_required() for name, field in spec.options.model_fields.items()}
+    else:
+        required = {field.encode_name: field.required for field in msgspec.structs.fields(spec.options)}
+    for name in options:
+        if name not in required:
+            known = f"there are {', '.join(required)}" if required else "it takes none"
+            raise RequestRefused(f"{spec.name} has no option {name!r} ({known})")
+    for name, is_required in required.items():
+        if is_required and name not in options:
+            raise RequestRefused(f"{spec.name} needs the option {name!r}")

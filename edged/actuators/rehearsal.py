@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,12 @@ import msgspec
 
 from edged.actuators.bindings import Bindings, Fired, local_minute, own_topics, unix_seconds
 from edged.actuators.effects import Now
+from edged.actuators.job import Order
+from edged.actuators.options import read_options
+from edged.actuators.performer import ActionSpec
 from edged.actuators.settings import ActuatorSettings
 from edged.bus.message import Message
-from edged.errors import RecordingError
+from edged.errors import RecordingError, RequestRefused
 from edged.topics import NAME_PATTERN, camera_topic
 
 
@@ -32,9 +35,9 @@ class Step(msgspec.Struct, frozen=True):
     kept: str
 
 
-def rehearse(settings: ActuatorSettings, path: Path) -> Iterator[Step]:
-    """Play a recording. Raises RecordingError for a line that is none."""
-    actions = {each.name: each.action for each in settings.bindings}
+def rehearse(settings: ActuatorSettings, path: Path, actions: Mapping[str, ActionSpec]) -> Iterator[Step]:
+    """Play a recording. actions: what the actuator can do. Raises RecordingError for a line that is none."""
+    wanted = {each.name: actions.get(each.action) or each.action for each in settings.bindings}
     bindings = Bindings(settings.bindings, local_minute, own_topics=own_topics(settings))
     seen: set[str] = set()
     now: Now | None = None
@@ -43,27 +46,40 @@ def rehearse(settings: ActuatorSettings, path: Path) -> Iterator[Step]:
             # What holds for long enough fires between two lines.
             while (wait := bindings.next_seconds(now)) is not None and now.unix + wait <= at:
                 now = _later(now, now.unix + max(wait, 1e-3))
-                yield from _steps(bindings.tick(now), actions, now.unix, seen)
+                yield from _steps(bindings.tick(now), wanted, now.unix, seen)
         now = Now(at, at) if now is None else _later(now, max(at, now.unix))
-        yield from _steps(bindings.hear(message, now), actions, now.unix, seen)
+        yield from _steps(bindings.hear(message, now), wanted, now.unix, seen)
     end = now
     while now is not None and end is not None and (wait := bindings.next_seconds(now)) is not None:
         now = _later(now, now.unix + max(wait, 1e-3))
-        for step in _steps(bindings.tick(now), actions, now.unix, seen):
+        for step in _steps(bindings.tick(now), wanted, now.unix, seen):
             after = f"the recording ends {now.unix - end.unix:.1f} s before: it would, if all stayed as it was"
             yield step if step.kept else msgspec.structs.replace(step, kept=after)
 
 
-def _steps(fired: Iterable[Fired], actions: dict[str, str], at: float, seen: set[str]) -> Iterator[Step]:
+def _steps(fired: Iterable[Fired], wanted: Mapping[str, ActionSpec | str], at: float, seen: set[str]) -> Iterator[Step]:
     for each in fired:
-        kept = each.reason
-        if each.order is not None and each.order.id in seen:
-            kept = "it was acted on when it came first"
-        elif each.order is not None:
-            seen.add(each.order.id)
+        action = wanted[each.binding]
+        kept = each.reason or _kept(action, each.order, seen)
         text = None if each.order is None or each.order.text is None else each.order.text.value
         options = {} if each.order is None else dict(each.order.options)
-        yield Step(at, each.binding, each.topic, actions[each.binding], text, options, kept)
+        name = action if isinstance(action, str) else action.name
+        yield Step(at, each.binding, each.topic, name, text, options, kept)
+
+
+def _kept(action: ActionSpec | str, order: Order | None, seen: set[str]) -> str:
+    """Why nothing would come of an order, as far as can be told here."""
+    if order is None:
+        return ""
+    if order.id in seen:
+        return "it was acted on when it came first"
+    seen.add(order.id)
+    try:
+        if isinstance(action, ActionSpec):
+            read_options(action, order.options)
+    except RequestRefused as error:
+        return f"it would be rejected: {error}"
+    return ""
 
 
 def _messages(settings: ActuatorSettings, path: Path) -> Iterator[tuple[Message, float]]:

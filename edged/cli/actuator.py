@@ -74,13 +74,16 @@ def check(
     """Check an actuator's settings, and list what its bindings would do with recorded events. Nothing is done."""
     from edged.actuators.loading import load_actuator
     from edged.actuators.rehearsal import rehearse
+    from edged.actuators.table import build
     from edged.cli.rehearsal_report import print_settings, print_steps
 
     settings = load_actuator(name, config, overrides(set_)).settings
     if recording is None:
         print_settings(settings)
     else:
-        print_steps(rehearse(settings, recording), as_json=as_json)
+        performer = build(settings)
+        performer.close()
+        print_steps(rehearse(settings, recording, performer.actions), as_json=as_json)
 
 
 @app.command("example")

@@ -13,6 +13,7 @@ import pytest
 from edged.actuators.rehearsal import Step, rehearse
 from edged.actuators.settings import ActuatorSettings
 from edged.errors import RecordingError
+from tests.actuators.bench import ACTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 BLINK = {"id": "1", "camera": "front", "kind": "blink", "gesture": "double", "at": "2026-03-01T12:00:00.000Z"}
@@ -29,7 +30,7 @@ LEFT = {
 def steps(tmp_path: Path, lines: list[Any], *bindings: dict[str, Any]) -> list[Step]:
     file = tmp_path / "events"
     file.write_text("\n".join(each if isinstance(each, str) else json.dumps(each) for each in lines), encoding="utf-8")
-    return list(rehearse(ActuatorSettings.model_validate({"bindings": list(bindings)}), file))
+    return list(rehearse(ActuatorSettings.model_validate({"bindings": list(bindings)}), file, ACTIONS))
 
 
 def test_an_event_fires_in_its_own_time_however_old_the_recording(tmp_path: Path) -> None:
@@ -101,11 +102,17 @@ def test_a_line_that_is_no_event_is_named(tmp_path: Path, line: str) -> None:
         steps(tmp_path, [BLINK, line], GREET)
 
 
+def test_options_that_the_event_fills_with_something_else_are_told(tmp_path: Path) -> None:
+    count = {**GREET, "action": "do", "text": None, "options": {"number": "{gesture}"}}
+    (step,) = steps(tmp_path, [BLINK], count)
+    assert "it would be rejected: the options of do are wrong" in step.kept
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="No such file"):
-        list(rehearse(ActuatorSettings(), tmp_path / "nothing"))
+        list(rehearse(ActuatorSettings(), tmp_path / "nothing", ACTIONS))
     with pytest.raises(RecordingError, match="directory"):
-        list(rehearse(ActuatorSettings(), tmp_path))
+        list(rehearse(ActuatorSettings(), tmp_path, ACTIONS))
 
 
 def test_the_command_lists_what_would_fire(tmp_path: Path) -> None:

@@ -94,10 +94,13 @@ def test_check_says_everything_that_does_not_go_together(tmp_path: Path) -> None
         assert told[0].endswith("5 problems")
         assert [line.strip() for line in told[1:]] == [
             "policy.marc: there is no such action (did you mean mark?)",
-            "bindings[0].action = 'sya': there is no such action (did you mean say?)",
-            'bindings[1].text: say needs a text (e.g. text = "{camera}")',
-            "bindings[2].options: the options of mark are wrong: Object contains unknown field `wrong`",
-            "bindings[3].text: stop takes no text (leave it out)",
+            "bindings.one.action = 'sya': there is no such action (did you mean say?)",
+            'bindings.two.text: say needs a text (e.g. text = "{camera}")',
+            (
+                "bindings.three.options: mark has no option 'wrong' (there are before_seconds, after_seconds, fails, hopeless, "
+                "hangs, refuses, breaks)"
+            ),
+            "bindings.four.text: stop takes no text (leave it out)",
         ]
 
 
