@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from edged.actuators.controls import stop_reason
 from edged.actuators.effects import Effect, Now, Tell
 from edged.actuators.engine import Engine
 from edged.actuators.job import Order, rejected
@@ -26,10 +27,10 @@ MAX_PAYLOAD_BYTES = 256 * 1024
 MAX_DEPTH = 16
 # What a request is refused for that may be good later, or in another guise.
 _NOTED = ("clock", "stale", "retained")
+_RESET_SECONDS = 10.0
 _OFFSETS = 20
 # So many requests in a row must have come late before a sender's clock is said to be behind.
 _LATE = 3
-_REASON_CHARACTERS = 200
 
 
 class Gate:
@@ -103,8 +104,13 @@ class Gate:
             verify(raw, self._key, self._settings.actuator)
             if not request.nonce or len(request.nonce) > 128:
                 raise SignatureRefused("unsigned", "a signed request needs a nonce of 1 to 128 characters")
-        elif request.actuator not in (None, self._settings.actuator):
-            raise SignatureRefused("altered", f"the request is for another actuator than {self._settings.actuator}")
+        else:
+            if request.actuator not in (None, self._settings.actuator):
+                raise SignatureRefused("altered", f"the request is for another actuator than {self._settings.actuator}")
+            if request.action == "reset" and request.id is None:
+                # A switch sends the same words each time. It is free to, for done twice it is the same.
+                moment = {"issued_at": now.unix, "expires_at": now.unix + _RESET_SECONDS}
+                request = msgspec.structs.replace(request, id=secrets.token_hex(16), **moment)
         if request.id is None or not ID_PATTERN.fullmatch(request.id):
             raise SignatureRefused("malformed", f"id must match {ID_PATTERN.pattern}")
         text = self._text(request)
@@ -153,8 +159,7 @@ class Gate:
     def _stop_all_the_same(self, raw: Mapping[str, Any], now: Now, although: str = "") -> list[Effect]:
         """Noted under no id: pressed again, the emergency stop must work again. Who gave an id hears of it there."""
         options = raw.get("options")
-        wanted = options.get("reason") if isinstance(options, Mapping) else None
-        reason = wanted[:_REASON_CHARACTERS] if isinstance(wanted, str) and wanted else "asked for"
+        reason = stop_reason(options.get("reason") if isinstance(options, Mapping) else None)
         effects = self._engine.stop(reason, now)
         given = raw.get("id")
         mine = isinstance(given, str) and ID_PATTERN.fullmatch(given) and not self._is_known(given)

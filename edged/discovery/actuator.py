@@ -84,14 +84,17 @@ def _stop(*, signed: bool, unsigned_stop: bool) -> list[Entity]:
     """The emergency stop: a switch where Home Assistant may reset it, else a button and a light."""
     value = "{{ 'ON' if value_json.stopped_since else 'OFF' }}"
     if not signed:
-        more = {"payload_on": "stop", "payload_off": "reset", "command_template": _request("{{ value }}"),
-                "state_on": "ON", "state_off": "OFF"}  # fmt: skip
+        more = {"payload_on": _encoded("stop"), "payload_off": _encoded("reset"), "state_on": "ON", "state_off": "OFF"}
         return [Entity("stop", "switch", "Emergency stop", "health", value, icon="mdi:stop-circle-outline", more=more)]
     found = [Entity("stopped", "binary_sensor", "Stopped", "health", value, icon="mdi:stop-circle-outline")]
     if unsigned_stop:
         found.append(Entity("stop", "button", "Emergency stop", "", icon="mdi:stop-circle-outline",
-                            more={"payload_press": json.dumps({"action": "stop"})}))  # fmt: skip
+                            more={"payload_press": _encoded("stop")}))  # fmt: skip
     return found
+
+
+def _encoded(action: str) -> str:
+    return json.dumps({"action": action})
 
 
 def _control(node: str, prefix: str, actuator: str, control: Control) -> dict[str, Any]:

@@ -416,3 +416,15 @@ def test_what_is_told_is_one_short_line_whatever_a_stranger_writes(bench: Bench)
         assert told.action.isprintable()
         assert told.reason.isprintable()
         assert len(json.dumps(told.reason)) < 2000
+
+
+def test_without_signing_a_switch_may_reset_with_the_same_words_each_time_but_not_retained(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, signing={"required": False})
+    for _ in range(2):
+        bench.take(b'{"action": "stop"}')
+        assert bench.stopped()
+        assert bench.take(b'{"action": "reset"}', retain=True)[0].state == "rejected"
+        assert bench.stopped()
+        assert bench.take(b'{"action": "reset"}')[0].state == "succeeded"
+        assert not bench.stopped()
+    bench.ledger.close()

@@ -107,8 +107,8 @@ def test_snippets_are_buttons_and_the_stop_is_a_switch_where_signing_is_off() ->
     assert (asked.action, asked.options, asked.text) == ("snippet", {"name": "hello"}, None)
     stop = components["stop"]
     assert stop["platform"] == "switch"
-    assert request(stop, stop["payload_on"]).action == "stop"
-    assert request(stop, stop["payload_off"]).action == "reset"
+    assert json.loads(stop["payload_on"]) == {"action": "stop"}
+    assert json.loads(stop["payload_off"]) == {"action": "reset"}
     assert request(components["confirm"], "PRESS").action == "confirm"
 
 
