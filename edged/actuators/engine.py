@@ -8,29 +8,26 @@ from __future__ import annotations
 
 import logging
 import random
-import traceback
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal, Protocol
+from typing import Any, Literal
 
 import msgspec
 
+from edged.actuators.controls import ControlOptions, control_options
 from edged.actuators.durable import Ledger
 from edged.actuators.effects import Abandon, Begin, Effect, Halt, Now, Outcome, Release, Stuck, Tell
 from edged.actuators.job import Job, Order, one_line, rejected
 from edged.actuators.latch import Latch
-from edged.actuators.options import read_options
-from edged.actuators.performer import ActionSpec, Confirm, Wish
+from edged.actuators.rules import CONTROLS, Judge, Rules, pause_seconds, withheld
 from edged.actuators.settings import ActuatorSettings, PolicySettings
-from edged.errors import EdgedError, RequestRefused, SignatureRefused, StoreError
+from edged.errors import RequestRefused, SignatureRefused, StoreError
 from edged.jobs import JobState, State
 
 log = logging.getLogger(__name__)
 
 # How long a performer may take to stop once it is told to.
 GRACE_SECONDS = 5.0
-CONTROLS = ("cancel", "confirm", "stop", "reset")
 
 
 @dataclass
@@ -48,30 +45,6 @@ class _Run:
     woken: bool = False
 
 
-class _ControlOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Of `cancel` and `confirm`: the job's id. Of `cancel` and `stop`: why, one sentence."""
-
-    job: Annotated[str, msgspec.Meta(max_length=64)] | None = None
-    reason: Annotated[str, msgspec.Meta(max_length=200)] = ""
-
-
-class Judge(Protocol):
-    """What the engine asks of a performer."""
-
-    @property
-    def actions(self) -> Mapping[str, ActionSpec]:
-        """All it can do, by name."""
-        ...
-
-    def check(self, wish: Wish) -> None:
-        """Raises RequestRefused for what cannot be done."""
-        ...
-
-    def sensitive(self, wish: Wish) -> bool:
-        """Must be confirmed whatever the policy says."""
-        ...
-
-
 class Engine:
     """One actuator's jobs."""
 
@@ -85,7 +58,7 @@ class Engine:
         """performer: is asked what can be done, and does nothing here. chance: jitter of repeated attempts."""
         self._settings = settings
         self._actions = performer.actions
-        self._performer = performer
+        self._rules = Rules(settings, performer, ledger)
         self._ledger = ledger
         self._chance = chance or random.Random()
         self._jobs: dict[str, Job] = {}
@@ -119,7 +92,7 @@ class Engine:
     @property
     def enabled_actions(self) -> list[str]:
         """What may be asked for."""
-        return [name for name, spec in self._actions.items() if self._enabled(spec)]
+        return [name for name, spec in self._actions.items() if self._rules.enabled(spec)]
 
     def known(self, job_id: str) -> JobState | None:
         """What was last told of an id; None: never seen. Raises StoreError."""
@@ -173,10 +146,10 @@ class Engine:
                 continue
             again = left.told.state == "running"
             job = Job(
-                left.order, spec, self._confirm(left.order, spec), attempt=left.attempt + again,
+                left.order, spec, self._rules.confirm(left.order, spec), attempt=left.attempt + again,
                 interrupted=left.interrupted,
             )  # fmt: skip
-            if self.latch.closed or not self._enabled(spec):
+            if self.latch.closed or not self._rules.enabled(spec):
                 words = (
                     f"emergency stop: {self.latch.words}" if self.latch.closed else f"{spec.name} has been turned off"
                 )
@@ -202,22 +175,14 @@ class Engine:
             raise SignatureRefused("replayed", "replayed: the nonce was used before, with another id")
         if order.action in CONTROLS:
             return self._control(order, now)
-        spec = self._actions.get(order.action)
         try:
-            if spec is None:
-                known = ", ".join([*self._actions, *CONTROLS])
-                raise RequestRefused(f"there is no action {order.action[:64]!r} here (there are {known})")
-            order = replace(order, options=read_options(spec, order.options))
-            job = Job(order, spec, self._confirm(order, spec), reason="accepted", changed_at=now.unix)
-            self._may(job, now)
-            if self._judged(job.wish()):
-                job = replace(job, confirm="confirm")
+            job = self._rules.admit(
+                order, now.unix, waiting=len(self._jobs), stopped=self.latch.words, ending=self._ending
+            )
         except RequestRefused as error:
             return self.refuse(order, str(error), now)
-        ahead = len(self._jobs)
-        job = replace(job, reason="accepted" if not ahead else f"accepted; {ahead} before it")
         told = job.told(self._settings.actuator)
-        self._ledger.add(job, told, durable=spec.durable)
+        self._ledger.add(job, told, durable=job.spec.durable)
         if not self._sync():
             # It is said that nothing will be done: so it must be, after a restart as well.
             reason = f"the request cannot be noted, so it is not done: {self.last_error}"
@@ -230,7 +195,7 @@ class Engine:
 
     def refuse(self, order: Order, why: str, now: Now) -> list[Effect]:
         """A wish of somebody who may ask is not granted, and never will be. Raises StoreError."""
-        reason = self._clean(order, why)
+        reason = withheld(order, why)
         told = rejected(self._settings.actuator, order.id, order.action, reason, now.unix, order.source)
         self._ledger.note(order, told)
         self._sync()
@@ -259,9 +224,7 @@ class Engine:
                 raise
         effects: list[Effect] = []
         try:
-            # Whatever else is in it, somebody wants this to stop.
-            wanted = _stop_options(order) if order.action == "stop" else _control_options(order)
-            effects, done = self._controlled(order.action, wanted, now)
+            effects, done = self._controlled(order.action, control_options(order), now)
             told = msgspec.structs.replace(told, state="succeeded", reason=done)
         except (RequestRefused, StoreError) as error:
             told = msgspec.structs.replace(told, reason=one_line(str(error)))
@@ -269,9 +232,9 @@ class Engine:
         self.ends[told.state] += 1
         return [*effects, Tell(told)]
 
-    def _controlled(self, action: str, wanted: _ControlOptions, now: Now) -> tuple[list[Effect], str]:
+    def _controlled(self, action: str, wanted: ControlOptions, now: Now) -> tuple[list[Effect], str]:
         if action == "stop":
-            return self.stop(wanted.reason or "asked for", now), "stopped, until reset"
+            return self.stop(wanted.reason, now), "stopped, until reset"
         if action == "reset":
             return self.reset(now), "the emergency stop is over"
         if action == "confirm":
@@ -358,7 +321,7 @@ class Engine:
             return []
         self._run = self._turn = None
         job = self._jobs[job_id]
-        reason = self._clean(job.order, outcome.reason)
+        reason = withheld(job.order, outcome.reason)
         halted = run.halted_steady is not None
         if run.ending and job.spec.resumes and outcome.result in ("cancelled", "waiting"):
             effects = []  # it stays as it is, and is taken up again after the restart
@@ -393,60 +356,6 @@ class Engine:
 
     # -- inside -------------------------------------------------------------------------------------------------
 
-    def _may(self, job: Job, now: Now) -> None:
-        order, spec = job.order, job.spec
-        policy = self._policy(order.action)
-        if not self._enabled(spec):
-            raise RequestRefused(f"{order.action} is off (policy.{order.action}.enabled = true turns it on)")
-        if self._ending and not spec.durable:
-            raise RequestRefused("the actuator is ending; ask again when it is back")
-        if self.latch.closed:
-            raise RequestRefused(f"the emergency stop is on ({self.latch.words}); reset it first")
-        if spec.needs_text and order.text is None:
-            raise RequestRefused(f"{order.action} needs a text")
-        if order.text is not None and len(order.text) > self._settings.text_characters:
-            raise RequestRefused(
-                f"the text has {len(order.text)} characters; at most {self._settings.text_characters} are taken"
-            )
-        if order.text is not None and order.text.sensitive and spec.durable:
-            raise RequestRefused(f"{order.action} is kept on disk until it is done: it takes no sensitive text")
-        if policy.limit is not None:
-            count, first = self._ledger.count(order.action, now.unix - policy.limit_seconds)
-            if count >= policy.limit:
-                wait = max(0.0, first + policy.limit_seconds - now.unix)
-                raise RequestRefused(
-                    f"rate limit: {policy.limit} jobs in {policy.limit_seconds:g} s (policy.{order.action}.limit); "
-                    f"again in {wait:.0f} s"
-                )
-        if len(self._jobs) >= self._settings.queue_length:
-            raise RequestRefused(f"busy: {len(self._jobs)} jobs wait (queue_length)")
-
-    def _judged(self, wish: Wish) -> bool:
-        """The performer's own word: must it be confirmed? Raises RequestRefused, whatever goes wrong in it."""
-        try:
-            self._performer.check(wish)
-            return self._performer.sensitive(wish)
-        except RequestRefused:
-            raise
-        except EdgedError as error:
-            raise RequestRefused(str(error)) from None
-        except Exception as error:  # noqa: BLE001 - a bug must not keep the broker sending this for ever
-            where = "".join(traceback.format_tb(error.__traceback__)).rstrip()
-            log.error("job %s: %s in the performer:\n%s", wish.id, type(error).__name__, where)
-            raise RequestRefused(f"a bug in this actuator ({type(error).__name__}; its log says where)") from None
-
-    def _enabled(self, spec: ActionSpec) -> bool:
-        chosen = self._policy(spec.name).enabled
-        return spec.enabled if chosen is None else chosen
-
-    def _policy(self, action: str) -> PolicySettings:
-        return self._settings.policy.get(action) or PolicySettings()
-
-    def _confirm(self, order: Order, spec: ActionSpec) -> Confirm:
-        if order.text is not None and order.text.sensitive:
-            return "confirm"
-        return self._policy(order.action).confirm or spec.confirm
-
     def _is_running(self, job: Job) -> bool:
         return self._run is not None and self._run.job_id == job.id
 
@@ -466,7 +375,7 @@ class Engine:
         return None
 
     def _advance(self, job: Job, now: Now) -> list[Effect]:
-        policy = self._policy(job.order.action)
+        policy = self._rules.policy(job.order.action)
         if job.confirmed or job.confirm == "none":
             return self._begin(job, policy, now)
         if job.confirm == "confirm":
@@ -548,15 +457,9 @@ class Engine:
         return [*effects, Abandon(replace(job.wish(), ended=True))]
 
     def _again(self, job: Job, outcome: Outcome, reason: str, now: Now) -> list[Effect]:
-        retry = self._settings.retry
-        ceiling = min(retry.longest_seconds, retry.first_seconds * 2.0 ** min(job.attempt - 1, 32))
-        asked = outcome.retry_after_seconds or 0.0
-        pause = max(ceiling * self._chance.uniform(0.5, 1.0), asked)
-        left = job.order.expires_at - now.unix
-        if pause >= left:
-            # A last attempt, or some, while there is time: half of what is left, again and again.
-            pause = max(left * 0.5, asked, min(retry.first_seconds, retry.longest_seconds))
-        if pause >= left:
+        asked, left = outcome.retry_after_seconds or 0.0, job.order.expires_at - now.unix
+        pause = pause_seconds(job.attempt, self._settings.retry, self._chance, asked, left)
+        if pause is None:
             return self._move(job, "failed", f"{reason}; it expires before the next attempt", now)
         words = f"{reason}; attempt {job.attempt + 1} in {pause:.0f} s"
         return self._move(
@@ -617,29 +520,6 @@ class Engine:
         self._owe(ended)
         self.ends[state] += 1
         return [Tell(ended)]
-
-    @staticmethod
-    def _clean(order: Order, sentence: str) -> str:
-        """Sensitive text is never repeated, whatever a performer says."""
-        text = order.text
-        if text is not None and text.sensitive and text.value and text.value in sentence:
-            return "the reason is withheld, for it quotes the sensitive text"
-        return sentence
-
-
-def _control_options(order: Order) -> _ControlOptions:
-    if order.text is not None:
-        raise RequestRefused(f"{order.action} takes no text")
-    try:
-        return msgspec.convert(dict(order.options), _ControlOptions)
-    except msgspec.ValidationError as error:
-        problem = str(error)
-    raise RequestRefused(f"the options of {order.action} are wrong: {problem}")
-
-
-def _stop_options(order: Order) -> _ControlOptions:
-    reason = order.options.get("reason")
-    return _ControlOptions(reason=reason[:200] if isinstance(reason, str) else "")
 
 
 def _expiry_words(job: Job) -> str:

@@ -13,9 +13,9 @@ from typing import Annotated, Any, Optional
 import typer
 
 from edged.actuators.asking import encoded, make_request
-from edged.actuators.engine import CONTROLS
 from edged.actuators.gate import MAX_PAYLOAD_BYTES
 from edged.actuators.keys import find_key, read_key
+from edged.actuators.rules import CONTROLS
 from edged.actuators.sensitive import Text
 from edged.cli.following import STATUSES, Follower
 from edged.cli.options import AsJson, ConfigFile, Set, overrides
