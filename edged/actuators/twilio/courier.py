@@ -27,8 +27,6 @@ from edged.errors import ActionFailed, Cancelled, TwilioAway, TwilioBusy, Twilio
 
 # Twilio's clock has whole seconds, and ours is compared with it through one answer.
 _CLOCK_SECONDS = 30.0
-# A call that nobody could look for keeps others to the same number waiting for this long.
-_UNCLEAR_CALL_SECONDS = 120.0
 _UNCLEAR_LOOK_SECONDS = 2.0
 # Twilio puts it before every message of a trial account.
 _TRIAL = "Sent from your Twilio trial account - "
@@ -73,7 +71,7 @@ class Courier:
         """
         sending = self._progress.sending(parcel.job, parcel.step)
         if sending is None and parcel.doubtful_since is not None:
-            sending = self._new(parcel, parcel.doubtful_since)
+            sending = self._new(parcel, parcel.doubtful_since, time.time())
             self._progress.begin(sending)
         if sending is None:
             return self._send(parcel, None, control)
@@ -180,13 +178,15 @@ class Courier:
         return self._client.messages(to, "" if service else sender)
 
     def _candidates(self, parcel: Parcel, sending: Sending, listed: list[Found]) -> list[Found]:
-        since = sending.first_at + self._client.clock_ahead_seconds - _CLOCK_SECONDS
+        ahead = self._client.clock_ahead_seconds
+        since = sending.first_at + ahead - _CLOCK_SECONDS
+        until = sending.given_up_at + ahead + self._settings.settle_seconds + _CLOCK_SECONDS
         wanted = parcel.text.value.strip()
         found = [
             each
             for each in {each.sid: each for each in listed}.values()
             if each.outbound
-            and (each.created_at is None or each.created_at >= since)
+            and (each.created_at is None or since <= each.created_at <= until)
             # What Twilio makes of a content template we do not know.
             and (parcel.channel == "call" or parcel.content_sid or each.body.removeprefix(_TRIAL).strip() == wanted)
             and not self._progress.known(each.sid)
@@ -196,9 +196,11 @@ class Courier:
     def _other_call_is_unclear(self, parcel: Parcel, now: float) -> bool:
         recipients = self._settings.recipients
         number = recipients[parcel.recipient].number
+        # Afterwards neither can take the other's for its own, see `_candidates`.
+        since = now - self._settings.settle_seconds - 2 * _CLOCK_SECONDS
         return any(
             other.job != parcel.job and other.recipient in recipients and recipients[other.recipient].number == number
-            for other in self._progress.unclear_calls(now - _UNCLEAR_CALL_SECONDS)
+            for other in self._progress.unclear_calls(since)
         )
 
     # -- Twilio has it ------------------------------------------------------------------------------------------
@@ -251,10 +253,10 @@ class Courier:
         return "; ".join(self._line.problems()) or "Twilio is left alone for a while"
 
     @staticmethod
-    def _new(parcel: Parcel, first_at: float, given_up_at: float | None = None) -> Sending:
+    def _new(parcel: Parcel, first_at: float, given_up_at: float) -> Sending:
         return Sending(
             parcel.job, parcel.step, parcel.channel, parcel.recipient, parcel.emergency, first_at,
-            first_at if given_up_at is None else given_up_at,
+            given_up_at,
         )  # fmt: skip
 
 

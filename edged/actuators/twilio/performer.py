@@ -215,7 +215,7 @@ class TwilioPerformer:
         self, wish: Wish, words: Wording, step: int, channel: Channel, to: str, keypad: Keypad | None
     ) -> Parcel:
         said = twiml(self._own, to, words.text.value, keypad) if channel == "call" else ""
-        doubtful = wish.interrupted or (wish.attempt > 1 and self._store_problem)
+        doubtful = self._store_problem and (wish.interrupted or wish.attempt > 1)
         return Parcel(
             wish.id, step, channel, to, bool(wish.options["emergency"]), wish.expires_at, words.text, said,
             words.content_sid if channel == "whatsapp" else "", words.content_variables,

@@ -132,7 +132,7 @@ class StandIn:
         fate, code = self.fates.get(thing.to.removeprefix("whatsapp:"), (steps[-1], 0))
         if fate in steps:
             steps = steps[: steps.index(fate) + 1]
-        passed = int((time.time() - thing.created_at) / self.step_seconds)
+        passed = max(0, int((time.time() - thing.created_at) / self.step_seconds))
         if passed < len(steps) - 1:
             return steps[passed], 0
         return fate, code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -126,6 +127,37 @@ def test_jobs_side_by_side_with_lost_answers_are_as_many_messages_and_calls(buil
     assert sorted(each.body for each in twilio.messages) == ["Text 0", "Text 2", "Text 4", "Text 6"]
     said = [next(f"Text {n}" for n in (1, 3, 5, 7) if f"Text {n}<" in each.twiml) for each in twilio.calls]
     assert sorted(said) == ["Text 1", "Text 3", "Text 5", "Text 7"]
+
+
+def test_a_call_in_doubt_is_nobody_elses(build: Build, twilio: StandIn) -> None:
+    """Calls have no text to be told apart by: while one is in doubt, others to that number wait."""
+    performer, control = build(), Patience()
+    first = wish("call", "First", to="daughter")
+    resumed = replace(wish("call", "Second", to="daughter"), interrupted=True)
+    elsewhere = wish("call", "Third", to="son")
+    twilio.faults("reset_done")
+    with pytest.raises(Later, match="looked for"):
+        performer.perform(first, control)
+    with pytest.raises(Later, match="waits until it is known whether the call before it went out"):
+        performer.perform(resumed, control)
+    outcome(performer, elsewhere)
+    outcome(performer, first)
+    outcome(performer, resumed)
+    said = [re.search(r">(First|Second|Third)<", each.twiml) for each in twilio.calls]
+    assert [found and found[1] for found in said] == ["First", "Third", "Second"]
+
+
+def test_a_call_of_a_later_time_is_not_taken_for_one_that_was_never_cleared_up(build: Build, twilio: StandIn) -> None:
+    performer, control = build(), Patience()
+    twilio.faults("reset")
+    job = wish("call", "First", to="daughter")
+    with pytest.raises(Later, match="looked for"):
+        performer.perform(job, control)
+    time.sleep(0.5)  # until we may look
+    twilio.create("Calls", {"To": DAUGHTER, "From": OURS, "Twiml": "<Response/>"})
+    twilio.calls[0].created_at += 600
+    outcome(performer, job)
+    assert len(twilio.calls) == 2
 
 
 def test_a_message_of_somebody_else_is_not_taken_for_ours(build: Build, twilio: StandIn) -> None:
