@@ -167,6 +167,7 @@ class Courier:
             words = f"{name}: it is not known whether it arrived: {error}"
             return Standing("pending", words, max(wait, pause_seconds(passed)))
         for found in self._candidates(parcel, sending, listed):
+            # Not if it is another sending's.
             if self._progress.taken(sending, found.sid, found.status, now):
                 return self._stands(parcel, found.status, found.code, 0.0)
         return self._send(parcel, sending, control)
@@ -189,7 +190,6 @@ class Courier:
             and (each.created_at is None or since <= each.created_at <= until)
             # What Twilio makes of a content template we do not know.
             and (parcel.channel == "call" or parcel.content_sid or each.body.removeprefix(_TRIAL).strip() == wanted)
-            and not self._progress.known(each.sid)
         ]
         return sorted(found, key=lambda each: each.created_at or 0.0)
 

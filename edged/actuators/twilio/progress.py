@@ -111,10 +111,6 @@ class Progress:
             status, code, sending.job, sending.step,
         )  # fmt: skip
 
-    def known(self, sid: str) -> bool:
-        """Is it one of ours?"""
-        return bool(self._all("SELECT 1 FROM sending WHERE sid = ?", sid))
-
     def recent(self, recipient: str, *, emergency: bool, since: float, but: tuple[str, int] = ("", 0)) -> int:
         """How many went to somebody since a moment, without one."""
         ((count,),) = self._all(

@@ -86,6 +86,7 @@ class StandIn:
         self.fates: dict[str, tuple[str, int]] = {}
         self.step_seconds = step_seconds
         self.late_seconds = 1.0
+        self.hang_seconds = 30.0
         self.retry_after = "1"
         self.slow_seconds = 0.2
         self.page_most = 50
@@ -93,6 +94,7 @@ class StandIn:
         self.clock_ahead_seconds = 0.0
         self.token = token
         self._lock = threading.Lock()
+        self._under_way = 0
         self._ending = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.stand_in = self
@@ -123,6 +125,16 @@ class StandIn:
     def posts(self) -> int:
         """How many creations were asked for, done or not."""
         return sum(method == "POST" for method, _ in list(self.requests))
+
+    def rest(self) -> None:
+        """Wait until no request is under way any more, not even one that nobody waits for."""
+        while self._under_way and not self._ending.is_set():
+            time.sleep(0.02)
+
+    def serving(self, change: int) -> None:
+        """A request comes or goes."""
+        with self._lock:
+            self._under_way += change
 
     def state(self, thing: Thing) -> tuple[str, int]:
         """Status and error code, now."""
@@ -262,6 +274,13 @@ class _Handler(BaseHTTPRequestHandler):
         """Nobody reads it."""
 
     def _serve(self, method: str, form: dict[str, str]) -> None:
+        self.server.stand_in.serving(1)
+        try:
+            self._answer(method, form)
+        finally:
+            self.server.stand_in.serving(-1)
+
+    def _answer(self, method: str, form: dict[str, str]) -> None:
         stand_in = self.server.stand_in
         address = urllib.parse.urlsplit(self.path)
         query = dict(urllib.parse.parse_qsl(address.query))
@@ -309,7 +328,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.close()
         else:
             assert how == "hang"
-            stand_in.wait(30)
+            stand_in.wait(stand_in.hang_seconds)
             self.close_connection = True
 
     def _send(self, reply: Reply) -> None:
