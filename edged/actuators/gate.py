@@ -233,7 +233,7 @@ def _object(payload: bytes) -> dict[str, Any]:
     problem = "is no JSON object (docs/actuators.md shows one)"
     try:
         # A name given twice means one thing to one reader and another to the next: what was signed must be one thing.
-        json.loads(payload.decode("utf-8"), object_pairs_hook=_each_name_once)
+        json.loads(payload.decode("utf-8"), object_pairs_hook=_each_name_once, parse_int=str, parse_float=str)
         found = msgspec.json.decode(payload, type=dict[str, Any])
         if _depth(found) <= MAX_DEPTH:
             return found

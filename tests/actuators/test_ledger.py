@@ -93,28 +93,29 @@ def test_what_was_promised_or_begun_is_on_the_card_when_the_plug_is_pulled(card:
         cut = card.after_a_power_cut(name)
         cut.mount()
         try:
-            ledger = opened(cut.mounted)
-            told = [ledger.told(each) for each in (order.id, refused.id)]
-            closed = Latch(ledger.beside("stopped")).closed
-            ledger.close()
+            with opened(cut.mounted) as ledger:
+                told = [ledger.told(each) for each in (order.id, refused.id)]
+                closed = Latch(ledger.beside("stopped")).closed
         finally:
             cut.unmount()
         return [None if each is None else each.state for each in told] + ["stopped" if closed else None]
 
     bench = Bench(card.mounted)
-    order, refused = bench.order("count"), bench.order("off")
-    bench.engine.submit(order, bench.now)
-    assert after("1.img") == ["accepted", None, None]
-    bench.wait(3)
-    bench.engine.submit(refused, bench.now)
-    assert after("2.img") == ["running", "rejected", None]
-    bench.end()
-    assert after("3.img") == ["succeeded", "rejected", None]
-    bench.engine.stop("smoke", bench.now)
-    assert after("4.img") == ["succeeded", "rejected", "stopped"]
-    bench.engine.reset(bench.now)
-    assert after("5.img") == ["succeeded", "rejected", None]
-    bench.ledger.close()
+    try:
+        order, refused = bench.order("count"), bench.order("off")
+        bench.engine.submit(order, bench.now)
+        assert after("1.img") == ["accepted", None, None]
+        bench.wait(3)
+        bench.engine.submit(refused, bench.now)
+        assert after("2.img") == ["running", "rejected", None]
+        bench.end()
+        assert after("3.img") == ["succeeded", "rejected", None]
+        bench.engine.stop("smoke", bench.now)
+        assert after("4.img") == ["succeeded", "rejected", "stopped"]
+        bench.engine.reset(bench.now)
+        assert after("5.img") == ["succeeded", "rejected", None]
+    finally:
+        bench.ledger.close()  # or the card could not be unmounted
 
 
 # -- damaged --------------------------------------------------------------------------------------------------------
