@@ -75,12 +75,12 @@ def test_it_goes_out_once_whatever_happens_to_the_request(
     build: Build, twilio: StandIn, fault: Fault, action: str
 ) -> None:
     # Late: given up after 0.5 s, taken after 1.6 s, and looked for 1.5 s after it was given up.
-    twilio.retry_after, twilio.late_seconds = "0.1", 1.6
+    twilio.retry_after, twilio.late_seconds, twilio.hang_seconds = "0.1", 1.6, 1.0
     twilio.faults(fault)
     settle_seconds = 1.5 if fault == "late" else 0.2
-    assert outcome(build(twilio__settle_seconds=settle_seconds), wish(action, "Help!", to="daughter")).endswith(
-        (": delivered", ": completed")
-    )
+    performer = build(twilio__settle_seconds=settle_seconds)
+    assert outcome(performer, wish(action, "Help!", to="daughter")).endswith((": delivered", ": completed"))
+    twilio.rest()
     assert len(twilio.things) == 1
 
 
