@@ -68,6 +68,8 @@ def example(kind: str) -> str:
     active = {
         "actuator": kind, "kind": kind, "mqtt.host": "localhost", "mqtt.port": 1883, "signing.key_file": f"{kind}.key",
     }  # fmt: skip
+    if (length := KINDS[kind].queue_length) is not None:
+        active["queue_length"] = length
     common = lines(ActuatorSettings, active, _EXAMPLES, remote=False)
     section = own_settings(kind)
     own = lines(section, {}, _EXAMPLES, remote=False, at=f"{kind}.")

@@ -178,7 +178,9 @@ class ActuatorSettings(_Section):
     actuator: str = option("typing", "Name of this actuator in topics and logs.", pattern=r"^[a-z0-9_-]{1,64}$")
     kind: str = option("typing", "What it is: typing, lock_screen or twilio.", pattern=r"^[a-z0-9_]{1,64}$")
     dry_run: bool = option(False, "Do everything but the last step: jobs run their course and nothing is done.")
-    queue_length: int = option(16, "Most jobs that wait or run; one more is rejected as busy.", ge=1, le=10_000)
+    queue_length: int = option(
+        16, "Most jobs that wait or run; one more is rejected as busy. For twilio the default is 200.", ge=1, le=10_000
+    )
     text_characters: int = option(10_000, "Longest text.", unit="characters", ge=1, le=1_000_000)
     health_seconds: float = option(
         10.0, "Health is told on every change and at least this often.", unit="s", ge=1, le=3600

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,13 +22,15 @@ from edged.settings import option
 class Kind:
     """settings: `module:class` of the section that bears the kind's name. performer: `module:class`, made from all
     settings. controls: `module:function` that makes of all settings what Home Assistant can ask for. None is imported
-    before it is needed: an actuator loads only what it is made of.
+    before it is needed: an actuator loads only what it is made of. queue_length: the default, where jobs that wait for
+    something outside make it longer.
     """
 
     summary: str
     settings: str
     performer: str
     controls: str = ""
+    queue_length: int | None = None
 
 
 KINDS: dict[str, Kind] = {
@@ -48,6 +51,7 @@ KINDS: dict[str, Kind] = {
         "edged.actuators.twilio.settings:TwilioSettings",
         "edged.actuators.twilio.performer:TwilioPerformer",
         "edged.actuators.twilio.controls:controls",
+        queue_length=200,
     ),
 }
 
@@ -61,8 +65,12 @@ def own_settings(kind: str) -> type[BaseModel]:
 def settings_model(kind: str) -> type[ActuatorSettings]:
     """All settings of an actuator of this kind."""
     section = own_settings(kind)
-    declared: Any = (section, option(section(), (section.__doc__ or "").strip().splitlines()[0]))
-    return create_model(f"{section.__name__}File", __base__=ActuatorSettings, __module__=__name__, **{kind: declared})
+    declared: dict[str, Any] = {kind: (section, option(section(), (section.__doc__ or "").strip().splitlines()[0]))}
+    if (length := KINDS[kind].queue_length) is not None:
+        field = copy(ActuatorSettings.model_fields["queue_length"])
+        field.default = length
+        declared["queue_length"] = (int, field)
+    return create_model(f"{section.__name__}File", __base__=ActuatorSettings, __module__=__name__, **declared)
 
 
 def build(settings: ActuatorSettings) -> Performer:
