@@ -14,7 +14,7 @@ from edged.actuators.performer import Performer
 from edged.actuators.settings import ActuatorSettings
 from edged.discovery import actuator
 from edged.discovery.device import Device
-from edged.errors import SettingsError
+from edged.errors import SettingProblem, SettingsError
 from edged.settings import option
 
 
@@ -75,7 +75,17 @@ def settings_model(kind: str) -> type[ActuatorSettings]:
 
 def build(settings: ActuatorSettings) -> Performer:
     """What acts. Raises SettingsError for settings that do not go together, or not with what it can do."""
-    performer: Performer = _found(KINDS[settings.kind].performer)(settings)
+    try:
+        make = _found(KINDS[settings.kind].performer)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in ("", "edged"):
+            raise
+        extra = settings.kind.replace("_", "-")
+        problem = SettingProblem(
+            "kind", settings.kind, f"needs the library {error.name}", f"pip install 'edged[{extra}]'"
+        )
+        raise SettingsError([problem], f"the settings of {settings.actuator}") from None
+    performer: Performer = make(settings)
     if problems := disagreements(settings, performer.actions):
         performer.close()
         raise SettingsError(problems, f"the settings of {settings.actuator}")

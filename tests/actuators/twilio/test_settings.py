@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from edged.actuators.table import build as build_performer
 from edged.actuators.twilio.performer import TwilioPerformer
 from edged.errors import SettingsError
+from tests.actuators.stage import ROOT
 from tests.actuators.twilio.conftest import Build
-from tests.actuators.twilio.house import DAUGHTER, SETTINGS, settings
+from tests.actuators.twilio.house import DAUGHTER, SETTINGS, credentials_file, settings
 
 
 def wrong(folder: Path, old: str, new: str) -> str:
@@ -92,3 +97,24 @@ def test_a_binding_whose_alert_would_expire_before_its_last_step_is_refused(buil
     ):
         build(SETTINGS + binding.format(3))
     build(SETTINGS + binding.format(60))
+
+
+def test_the_settings_on_the_page_are_good(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "twilio.md").read_text(encoding="utf-8")
+    shown, callback = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    shown = shown.replace("/etc/edged/twilio.credentials", str(credentials_file(tmp_path)))
+    performer = build_performer(settings(tmp_path, {"signing.required": False}, shown + callback))
+    performer.close()
+
+
+def test_a_library_that_is_missing_is_named_with_the_cure(tmp_path: Path) -> None:
+    """In a Python that cannot find it, as where the extra was not installed."""
+    settings(tmp_path)  # writes the files
+    hide = "import sys; sys.modules['requests'] = None; from edged.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", hide, "actuator", "check", "alarm", "-c", str(tmp_path / "twilio.toml")],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "needs the library requests (pip install 'edged[twilio]')" in done.stderr
+    assert "Traceback" not in done.stderr
