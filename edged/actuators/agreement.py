@@ -46,6 +46,8 @@ def _of_binding(
         yield SettingProblem(f"{at}.action", binding.action, "is off, so it would always be refused", cure)
     if spec.needs_text and binding.text is None:
         yield SettingProblem(f"{at}.text", None, f"{binding.action} needs a text", 'e.g. text = "{camera}"')
+    if not spec.takes_text and binding.text is not None:
+        yield SettingProblem(f"{at}.text", binding.text, f"{binding.action} takes no text", "leave it out")
     # What a field will hold is not known before the event, but what the options are called is.
     filled = {
         name for name, value in binding.options.items() if any(has_fields(each) for _, each in texts_in(value, ""))

@@ -71,6 +71,7 @@ class ActionSpec:
     `wish.interrupted` set, and sees to it itself that nothing is done twice, and that nothing new is begun after
     `expires_at`. Without it such a job has failed.
     urgent: its jobs go before others that wait.
+    needs_text, takes_text: a text must, or may, come with it.
     options: a msgspec struct or pydantic model that reads the request's `options`; it should forbid unknown fields.
     enabled: false for what the owner must turn on in `[policy.ACTION]` first.
     """
@@ -82,6 +83,7 @@ class ActionSpec:
     durable: bool = False
     timeout_seconds: float = 60.0
     needs_text: bool = False
+    takes_text: bool = True
     options: type[Any] = field(default=NoOptions)
     enabled: bool = True
     resumes: bool = False

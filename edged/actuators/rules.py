@@ -74,6 +74,8 @@ class Rules:
             raise RequestRefused(f"the emergency stop is on ({stopped}); reset it first")
         if spec.needs_text and order.text is None:
             raise RequestRefused(f"{order.action} needs a text")
+        if order.text is not None and not spec.takes_text:
+            raise RequestRefused(f"{order.action} takes no text; leave it out")
         if order.text is not None and len(order.text) > self._settings.text_characters:
             raise RequestRefused(
                 f"the text has {len(order.text)} characters; at most {self._settings.text_characters} are taken"

@@ -228,6 +228,12 @@ def _resolved(root: type[BaseModel], values: dict[str, Any], folder: Path) -> di
             section = section_of(field)
             if section is not None and isinstance(value, dict):
                 resolved[name] = resolve(section, value)
+            elif (entry := entry_model(field)) is not None and isinstance(value, dict):
+                resolved[name] = {
+                    each: resolve(entry, one) if isinstance(one, dict) else one for each, one in value.items()
+                }
+            elif entry is not None and isinstance(value, list):
+                resolved[name] = [resolve(entry, one) if isinstance(one, dict) else one for one in value]
             elif isinstance(value, str) and Path in kinds_of(field):
                 resolved[name] = str(folder / Path(value).expanduser())
             elif isinstance(value, str) and name == "source":

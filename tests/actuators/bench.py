@@ -49,6 +49,7 @@ ACTIONS: Mapping[str, ActionSpec] = {
         ActionSpec("letter", "Is kept, but not resumed.", durable=True, options=Options),
         ActionSpec("plea", "Is kept, and asks.", "confirm", durable=True, resumes=True, options=Options),
         ActionSpec("off", "Is off.", enabled=False, options=Options),
+        ActionSpec("mute", "Takes no text.", takes_text=False, options=Options),
     )
 }
 

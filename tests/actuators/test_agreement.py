@@ -34,6 +34,7 @@ def test_these_agree(good: dict[str, Any]) -> None:
         ({"action": "off"}, "bindings.b.action = 'off': is off, so it would always be refused (policy.off.enabled = true turns it on)"),
         ({"action": "reset"}, "bindings.b.action = 'reset': whoever may publish an event could end the emergency stop"),
         ({"action": "say"}, "bindings.b.text: say needs a text"),
+        ({"action": "mute", "text": "x"}, "bindings.b.text = 'x': mute takes no text"),
         ({"action": "stop", "text": "x"}, "bindings.b.text: stop takes no text (leave it out)"),
         ({"action": "do", "options": {"number": "5"}}, "bindings.b.options: the options of do are wrong: Expected `int`"),
         ({"action": "do", "options": {"nummer": "{x}"}}, "bindings.b.options: do has no option 'nummer' (there are refuse"),

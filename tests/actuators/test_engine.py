@@ -169,6 +169,7 @@ def test_a_performer_that_quotes_sensitive_text_is_not_repeated(bench: Bench, re
         ("nothing", {}, "there is no action 'nothing' here (there are do, say"),
         ("off", {}, "policy.off.enabled = true turns it on"),
         ("say", {}, "say needs a text"),
+        ("mute", {"text": Text("x")}, "mute takes no text"),
         ("do", {"refuse": "no such recipient"}, "no such recipient"),
         ("do", {"broken": "edged"}, "the keyboard is gone"),
         ("do", {"broken": "yes"}, "a bug in this actuator (ValueError; its log says where)"),

@@ -90,3 +90,11 @@ def test_one_entry_given_on_the_command_line_leaves_the_others_as_they_are(tmp_p
     settings = load_actuator("typing", file, {}, environment).settings
     assert (settings.policy["type"].confirm, settings.policy["type"].limit) == ("confirm", 4)
     assert settings.policy["key"].enabled is False
+
+
+def test_paths_within_a_table_are_relative_to_the_file_too(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    file = tmp_path / "own" / "typing.toml"
+    file.write_text('[typing.snippets.pin]\nfile = "pin.txt"\n', encoding="utf-8")
+    settings: Any = load_actuator("typing", file, {}).settings
+    assert settings.typing.snippets["pin"].file == tmp_path / "own" / "pin.txt"

@@ -52,16 +52,16 @@ class BlockOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 ACTIONS: Mapping[str, ActionSpec] = {
     spec.name: spec
     for spec in (
-        ActionSpec("lock", "Locks the screen.", options=LockOptions, timeout_seconds=120),
+        ActionSpec("lock", "Locks the screen.", options=LockOptions, takes_text=False, timeout_seconds=120),
         ActionSpec(
             "sign_out", "Ends the session; what is not saved is lost.", "countdown", countdown_seconds=10,
-            options=SignOutOptions, timeout_seconds=700, enabled=False,
+            options=SignOutOptions, takes_text=False, timeout_seconds=700, enabled=False,
         ),
         ActionSpec(
             "block", "Locks the screen, and again at once whenever it is unlocked.", options=BlockOptions,
-            timeout_seconds=120, enabled=False, durable=True, resumes=True,
+            takes_text=False, timeout_seconds=120, enabled=False, durable=True, resumes=True,
         ),
-        ActionSpec("release", "Ends every block; the screen stays locked.", options=NoOptions),
+        ActionSpec("release", "Ends every block; the screen stays locked.", options=NoOptions, takes_text=False),
     )
 }  # fmt: skip
 

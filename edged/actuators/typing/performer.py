@@ -49,9 +49,11 @@ ACTIONS: Mapping[str, ActionSpec] = {
     spec.name: spec
     for spec in (
         ActionSpec("type", "Types the text.", "countdown", needs_text=True, timeout_seconds=600),
-        ActionSpec("snippet", "Types a named text.", "countdown", options=SnippetOptions, timeout_seconds=600),
-        ActionSpec("key", "Presses a key or a chord.", "countdown", options=KeyOptions),
-        ActionSpec("click", "Clicks where the pointer is.", "countdown", options=ClickOptions),
+        ActionSpec(
+            "snippet", "Types a named text.", "countdown", options=SnippetOptions, takes_text=False, timeout_seconds=600
+        ),
+        ActionSpec("key", "Presses a key or a chord.", "countdown", options=KeyOptions, takes_text=False),
+        ActionSpec("click", "Clicks where the pointer is.", "countdown", options=ClickOptions, takes_text=False),
     )
 }
 

@@ -34,7 +34,7 @@ def test_the_binding_locks_when_everybody_has_been_gone_for_half_a_minute(tmp_pa
         encoding="utf-8",
     )
     settings = load_actuator("lock_screen", tmp_path / "settings.toml").settings
-    [step] = rehearse(settings, recording)
+    [step] = rehearse(settings, recording, ACTIONS)
     assert (step.action, step.kept) == ("lock", "")
     assert step.at % 3600 == 10 * 60 + 30
 
