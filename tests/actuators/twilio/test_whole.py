@@ -56,7 +56,9 @@ def test_ending_in_good_order_in_the_middle_of_a_request_leaves_the_alert_to_the
     twilio.faults("hang_done")
     alert = house.ask("alert", "Help!", life_seconds=300, **FALL)
     house.until(twilio.posts)
+    house.reaches(alert, "running")
     assert house.end(signal.SIGTERM) == 0
+    house.heard_jobs()
     assert house.told(alert)[-1]["state"] == "running"
     house.start()
     waits(house, alert, 1)
