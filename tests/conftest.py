@@ -12,6 +12,12 @@ from edged.inference.models import ModelStore, default_directory, needed
 _KEPT = {"EDGED_TEST_DATA", "EDGED_MODELS_DIR"}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first: a file is one worker's, and begun late it would keep the others waiting."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Variables of whoever runs the tests must not change what they see; children inherit the clean ones."""
