@@ -30,6 +30,43 @@ class Pair(NamedTuple):
     right: float
 
 
+class Identity(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One look-up in the gallery: what the embedding of this frame says, before judgement votes.
+
+    person: the nearest enrolled person's name, or the nearest cluster of strangers (`unknown-3`); None: the gallery is
+    empty. similarity: cosine, -1..1, of the best embedding; runner_up: of the best one of anybody else. threshold: the
+    model file's operating threshold. quality: 0..1, of the picture. stranger: `person` names a cluster.
+    """
+
+    person: str | None
+    similarity: float
+    threshold: float
+    quality: float
+    runner_up: float | None = None
+    stranger: bool = False
+
+
+class Liveness(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One look of the spoof detector: probabilities that sum to 1.
+
+    flatness: 0..1, how well a plane explains the way the landmarks have moved lately; None: they hardly moved.
+    """
+
+    live: float
+    printed: float
+    replayed: float
+    flatness: float | None = None
+
+
+class Thing(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A thing that the object detector saw. label: COCO's name. score: 0..1. track: the face it is near to, if any."""
+
+    label: str
+    score: float
+    box: Box
+    track: int | None = None
+
+
 class Face(msgspec.Struct, frozen=True, omit_defaults=True):
     """One face. Fields of a stage that is switched off or could not see are `None`.
 
@@ -41,6 +78,8 @@ class Face(msgspec.Struct, frozen=True, omit_defaults=True):
     gaze_yaw/pitch_degrees: where the eyes point relative to the camera, raw.
     shown_*: the same, one-euro smoothed, for people to look at; judgement uses the raw values.
     eyes_seen: how well each eye can be seen, 0..1: turned away or covered eyes sink.
+    identity, liveness: on the frames where they were asked, else None. attributes: what models of the registry say of
+    the face, e.g. {"mask": 0.93}; only those there is a model for.
     zone: filled by judgement when an observation is written for people; ignored when replayed.
     """
 
@@ -60,6 +99,9 @@ class Face(msgspec.Struct, frozen=True, omit_defaults=True):
     shown_gaze_yaw_degrees: float | None = None
     shown_gaze_pitch_degrees: float | None = None
     zone: str | None = None
+    identity: Identity | None = None
+    liveness: Liveness | None = None
+    attributes: dict[str, float] | None = None
 
 
 class Observation(msgspec.Struct, frozen=True, omit_defaults=True, tag="observation", tag_field="type"):
@@ -73,6 +115,8 @@ class Observation(msgspec.Struct, frozen=True, omit_defaults=True, tag="observat
     motion: the motion gate looked and found the scene changing.
     detector_ran: the detector was asked on this frame.
     stage_ms: milliseconds of wall time each stage took on this frame.
+    things: what the object detector saw; None: it was not asked on this frame. blocked: the picture shows next to
+    nothing, as with a hand or a cap before the lens; None: not looked at.
     landmarks: per track, 468 + 2 x 71 eye contour + 2 x 5 iris points as x, y pixels; only when streamed.
     """
 
@@ -88,6 +132,8 @@ class Observation(msgspec.Struct, frozen=True, omit_defaults=True, tag="observat
     detector_ran: bool = False
     stage_ms: dict[str, float] = msgspec.field(default_factory=dict)
     landmarks: dict[int, list[list[float]]] | None = None
+    things: tuple[Thing, ...] | None = None
+    blocked: bool | None = None
 
 
 _json_encoder = msgspec.json.Encoder()

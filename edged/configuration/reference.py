@@ -20,7 +20,7 @@ from edged.settings import Settings
 _HEAD = """\
 # Settings
 
-<!-- Generated from edged/settings.py: scripts/generate-docs -->
+<!-- Generated from edged/settings: scripts/generate-docs -->
 
 Settings come from a TOML file (`-c FILE`), then `EDGED_*` environment variables, then the command line
 (`--set NAME=VALUE`); the later wins. `edged config example` prints a commented file with every default,

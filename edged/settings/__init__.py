@@ -8,29 +8,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import SecretStr, model_validator
 
-Remote = Literal["live", "restart", "never"]
+from edged.settings.base import Fraction, Remote, Section, option
+from edged.settings.hooks import HookSettings
+from edged.settings.keeping import AuditSettings, EvidenceSettings, HistorySettings
+from edged.settings.liveness import LivenessJudgementSettings, LivenessSettings
+from edged.settings.objects import ObjectSettings
+from edged.settings.recognition import IdentitySettings, RecognitionSettings
+from edged.settings.security import SecuritySettings
 
-
-def option(default: Any, sentence: str, *, remote: Remote = "never", unit: str = "", **limits: Any) -> Any:
-    """Declare one setting: its default, its one sentence, its unit, its limits, and who may change it."""
-    extra: dict[str, Any] = {"remote": remote}
-    if unit:
-        extra["unit"] = unit
-    return Field(default, description=sentence, json_schema_extra=extra, **limits)
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
+__all__ = ["Fraction", "Remote", "Section", "option"]
 
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
-
-
-class CaptureSettings(_Section):
+class CaptureSettings(Section):
     """The camera: where the pictures come from and what is done to each, once."""
 
     source: str = option(
@@ -79,7 +72,7 @@ class CaptureSettings(_Section):
         return self
 
 
-class StageSettings(_Section):
+class StageSettings(Section):
     """Which stages of the pipeline run."""
 
     landmarks: bool = option(True, "Face landmarks: needed for head pose, eyes and gaze.", remote="live")
@@ -87,7 +80,7 @@ class StageSettings(_Section):
     iris: bool = option(True, "Eye contour and iris: needed for blinks and gaze.", remote="live")
 
 
-class InferenceSettings(_Section):
+class InferenceSettings(Section):
     """The networks and how often they are asked."""
 
     backend: Literal["litert", "mediapipe"] = option(
@@ -150,9 +143,12 @@ class InferenceSettings(_Section):
         le=20,
     )
     stages: StageSettings = option(StageSettings(), "Switches of the stages.")
+    recognition: RecognitionSettings = option(RecognitionSettings(), "Who somebody is.")
+    liveness: LivenessSettings = option(LivenessSettings(), "Whether a face is of flesh.")
+    objects: ObjectSettings = option(ObjectSettings(), "Things beside faces.")
 
 
-class PresenceSettings(_Section):
+class PresenceSettings(Section):
     """When somebody counts as there."""
 
     arrive_seconds: float = option(
@@ -163,7 +159,7 @@ class PresenceSettings(_Section):
     )
 
 
-class GazeSettings(_Section):
+class GazeSettings(Section):
     """Where the screen is and how gaze is cut into zones. Angles are relative to the camera."""
 
     centre_yaw_degrees: float = option(
@@ -205,7 +201,7 @@ class GazeSettings(_Section):
     )
 
 
-class BlinkSettings(_Section):
+class BlinkSettings(Section):
     """What counts as a blink. Openness: 0 shut, 1 this person's own open eye."""
 
     close_openness: Fraction = option(0.5, "Lids below this are closing.", remote="live")
@@ -238,7 +234,7 @@ class BlinkSettings(_Section):
         return self
 
 
-class DrowsinessSettings(_Section):
+class DrowsinessSettings(Section):
     """PERCLOS: the share of time the eyes are at least 80 % shut."""
 
     window_seconds: float = option(
@@ -248,13 +244,13 @@ class DrowsinessSettings(_Section):
     recover_percent: float = option(8.0, "PERCLOS below this is awake again.", unit="%", remote="live", ge=0, le=100)
 
 
-class SummarySettings(_Section):
+class SummarySettings(Section):
     """The periodic summary."""
 
     window_seconds: float = option(10.0, "Length of a summary window.", unit="s", remote="live", ge=1, le=3600)
 
 
-class JudgementSettings(_Section):
+class JudgementSettings(Section):
     """From observations to events."""
 
     presence: PresenceSettings = option(PresenceSettings(), "When somebody counts as there.")
@@ -262,9 +258,12 @@ class JudgementSettings(_Section):
     blink: BlinkSettings = option(BlinkSettings(), "What counts as a blink.")
     drowsiness: DrowsinessSettings = option(DrowsinessSettings(), "When somebody counts as drowsy.")
     summary: SummarySettings = option(SummarySettings(), "The periodic summary.")
+    identity: IdentitySettings = option(IdentitySettings(), "When a name is given.")
+    liveness: LivenessJudgementSettings = option(LivenessJudgementSettings(), "When a face counts as live.")
+    security: SecuritySettings = option(SecuritySettings(), "Whether the seat is safe.")
 
 
-class TlsSettings(_Section):
+class TlsSettings(Section):
     """Encryption of the connection to the broker."""
 
     enabled: bool = option(False, "Speak TLS to the broker.")
@@ -279,7 +278,7 @@ class TlsSettings(_Section):
         return self
 
 
-class MqttSettings(_Section):
+class MqttSettings(Section):
     """The broker."""
 
     host: str = option("localhost", "Broker's host name or address.", min_length=1)
@@ -308,7 +307,7 @@ class MqttSettings(_Section):
     tls: TlsSettings = option(TlsSettings(), "Encryption.")
 
 
-class RemoteSettings(_Section):
+class RemoteSettings(Section):
     """Settings over MQTT."""
 
     enabled: bool = option(True, "Take settings from config/set and config/change.")
@@ -321,7 +320,7 @@ class RemoteSettings(_Section):
     )
 
 
-class StoreSettings(_Section):
+class StoreSettings(Section):
     """What is kept on disk: events that wait for the broker, settings from afar."""
 
     directory: Path | None = option(
@@ -342,7 +341,7 @@ class StoreSettings(_Section):
     )
 
 
-class HomeAssistantSettings(_Section):
+class HomeAssistantSettings(Section):
     """How Home Assistant finds this device."""
 
     enabled: bool = option(True, "Publish what Home Assistant needs to set the device up by itself.")
@@ -360,20 +359,20 @@ class HomeAssistantSettings(_Section):
     )
 
 
-class SnapshotSettings(_Section):
+class SnapshotSettings(Section):
     """Pictures leave the device only if this is on."""
 
     enabled: bool = option(False, "Answer the snapshot command with a JPEG of the newest frame.")
     quality: int = option(85, "JPEG quality.", ge=10, le=100)
 
 
-class StreamSettings(_Section):
+class StreamSettings(Section):
     """Per-frame data for people who want it."""
 
     landmarks: bool = option(False, "Publish each frame's landmarks (QoS 0).")
 
 
-class HealthSettings(_Section):
+class HealthSettings(Section):
     """How often health is told."""
 
     interval_seconds: float = option(
@@ -382,7 +381,7 @@ class HealthSettings(_Section):
     warm_celsius: float = option(80.0, "Above this the health is degraded.", unit="°C", remote="live", ge=30, le=120)
 
 
-class ModelSettings(_Section):
+class ModelSettings(Section):
     """Where model files live."""
 
     directory: Path | None = option(
@@ -391,14 +390,14 @@ class ModelSettings(_Section):
     )
 
 
-class LogSettings(_Section):
+class LogSettings(Section):
     """What the log says."""
 
     level: Literal["debug", "info", "warning", "error"] = option("info", "Least important line that is logged.")
     format: Literal["text", "json"] = option("text", "How lines look on standard error.")
 
 
-class Settings(_Section):
+class Settings(Section):
     """All settings of one camera's daemon."""
 
     camera: str = option("front", "Name of this camera in topics and logs.", pattern=r"^[a-z0-9_-]{1,64}$")
@@ -411,6 +410,10 @@ class Settings(_Section):
     store: StoreSettings = option(StoreSettings(), "What is kept on disk.")
     snapshot: SnapshotSettings = option(SnapshotSettings(), "Pictures on request.")
     stream: StreamSettings = option(StreamSettings(), "Per-frame data.")
+    evidence: EvidenceSettings = option(EvidenceSettings(), "Pictures around security events.")
+    audit: AuditSettings = option(AuditSettings(), "The audit trail.")
+    history: HistorySettings = option(HistorySettings(), "Past events.")
+    hooks: HookSettings = option(HookSettings(), "Other people's analysis.")
     health: HealthSettings = option(HealthSettings(), "The pipeline's own state.")
     models: ModelSettings = option(ModelSettings(), "Model files.")
     log: LogSettings = option(LogSettings(), "The log.")
