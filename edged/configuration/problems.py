@@ -133,8 +133,10 @@ def unknown_setting(
     parent = path.rpartition(".")[0]
     here = [candidate for candidate in siblings if candidate.rpartition(".")[0] == parent]
     last = {candidate.rpartition(".")[2]: candidate for candidate in here}
-    near = [last[name] for name in difflib.get_close_matches(names[-1], last, n=1, cutoff=0.6)]
+    # A small slip, else the very name in another section, else whatever is like it.
+    near = [last[name] for name in difflib.get_close_matches(names[-1], last, n=1, cutoff=0.8)]
     near = near or [candidate for candidate in siblings if candidate.rpartition(".")[2] == names[-1]][:1]
+    near = near or [last[name] for name in difflib.get_close_matches(names[-1], last, n=1, cutoff=0.6)]
     near = near or difflib.get_close_matches(path, siblings, n=1, cutoff=0.7)
     cure = f"did you mean {near[0]}?" if near else "remove it; edged config schema lists all settings"
     place = _place(path, origins)
