@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,14 +51,22 @@ def _without_greetings() -> Iterator[None]:
                     os.write(2, line)
 
 
+class Quantisation(NamedTuple):
+    """What integers of a tensor stand for: scale x (value - zero_point). A scale of 0: the tensor is not quantised."""
+
+    scale: float
+    zero_point: int
+
+
 class Network:
     """A loaded model.
 
-    input: writable float32 array of the model's first input, shape as the model says; write, then `run()`.
+    input: writable array of the model's first input, shape as the model says; write, then `run()`.
     outputs: arrays of the outputs in the model's order, overwritten by every run. Both are the interpreter's own
-    memory, so nothing is copied or allocated per frame.
+    memory, so nothing is copied or allocated per frame. quantised: tensors may be of other types than float32, and
+    input_quantisation and output_quantisations say what they stand for.
 
-    Raises RuntimeMissing, ModelCorrupt (the runtime refuses the file or the delegate).
+    Raises RuntimeMissing, ModelCorrupt (the runtime refuses the file or the delegate, or a tensor is not float32).
     """
 
     def __init__(
@@ -68,6 +76,7 @@ class Network:
         threads: int = 1,
         delegate: str = "",
         delegate_options: dict[str, str] | None = None,
+        quantised: bool = False,
     ) -> None:
         self.name = path.stem
         self.invocations = 0
@@ -75,8 +84,10 @@ class Network:
             self._load(path, threads, delegate, delegate_options or {})
         first = self._interpreter.get_input_details()[0]
         details = self._interpreter.get_output_details()
-        self.input: NDArray[np.float32] = self._borrow(first["index"])
-        self.outputs: list[NDArray[np.float32]] = [self._borrow(detail["index"]) for detail in details]
+        self.input: NDArray[Any] = self._borrow(first["index"], quantised=quantised)
+        self.outputs: list[NDArray[Any]] = [self._borrow(one["index"], quantised=quantised) for one in details]
+        self.input_quantisation = Quantisation(*first["quantization"])
+        self.output_quantisations = [Quantisation(*detail["quantization"]) for detail in details]
 
     def _load(self, path: Path, threads: int, delegate: str, delegate_options: dict[str, str]) -> None:
         runtime = _import_runtime()
@@ -102,14 +113,14 @@ class Network:
         except (ValueError, RuntimeError) as error:
             raise ModelCorrupt(self.name, f"the runtime refuses it: {error}") from None
 
-    def _borrow(self, index: int) -> NDArray[np.float32]:
+    def _borrow(self, index: int, *, quantised: bool) -> NDArray[Any]:
         # Interpreter.tensor() gives the same memory, but invoke() refuses to run while such a view is held. The
         # address is stable until allocate_tensors() or resize_tensor_input(), which are never called again.
         view = self._interpreter.tensor(index)()
-        pointer = ctypes.cast(view.ctypes.data, ctypes.POINTER(ctypes.c_float * view.size))
-        if view.dtype != np.float32:
+        if view.dtype != np.float32 and not quantised:
             raise ModelCorrupt(self.name, f"expects {view.dtype} tensors where float32 was agreed")
-        return np.frombuffer(pointer.contents, dtype=np.float32).reshape(view.shape)
+        pointer = ctypes.cast(view.ctypes.data, ctypes.POINTER(ctypes.c_uint8 * view.nbytes))
+        return np.frombuffer(pointer.contents, dtype=view.dtype).reshape(view.shape)
 
     def bare_invoke(self) -> None:
         """The runtime's own call and nothing else, uncounted: the limit for benchmarks."""
