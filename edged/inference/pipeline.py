@@ -1,6 +1,7 @@
 """The graph: one frame in, one observation out.
 
-motion gate → face finder (detector, mesh, eyes; see the back ends) → head pose → gaze, openness → smoothing.
+motion gate → face finder (detector, mesh, eyes; see the back ends) → head pose → gaze, openness → smoothing → the
+further stages (`stages.py`), each as often as it likes.
 Used by the inference process and, without processes around it, by `edged watch` and the benchmarks.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from edged.frames import FrameStamp
 from edged.inference.crops import Image
@@ -19,6 +21,7 @@ from edged.inference.models import ModelStore
 from edged.inference.motion import MotionGate
 from edged.inference.openness import OpenLevel
 from edged.inference.smoothing import OneEuro
+from edged.inference.stages import Stages, Surroundings
 from edged.messages import InferenceReport
 from edged.observations import Face, Observation, Pair
 from edged.settings import InferenceSettings
@@ -47,14 +50,25 @@ class _Person:
 
 
 class Pipeline:
-    """Analyses frames one after the other. Raises RuntimeMissing or ModelError when no back end can be built."""
+    """Analyses frames one after the other. Raises RuntimeMissing or ModelError when no back end can be built.
 
-    def __init__(self, settings: InferenceSettings, store: ModelStore, *, stream_landmarks: bool = False) -> None:
+    state_directory: where the gallery of known people lies; None: nobody is known.
+    """
+
+    def __init__(
+        self,
+        settings: InferenceSettings,
+        store: ModelStore,
+        *,
+        stream_landmarks: bool = False,
+        state_directory: Path | None = None,
+    ) -> None:
         self._settings = settings
         self._stream_landmarks = stream_landmarks
         self._gate = MotionGate(settings.motion_threshold)
         self._people: dict[int, _Person] = {}
         self.finder: FaceFinder = _build_finder(settings, store)
+        self.stages = Stages(settings, Surroundings(store, state_directory))
 
     def adopt(self, settings: InferenceSettings) -> None:
         """Take over changed live settings between two frames."""
@@ -63,6 +77,8 @@ class Pipeline:
             person.face = None  # measured by other switches
         self._gate.threshold_levels = settings.motion_threshold
         self.finder.adopt(settings)
+        for stage in self.stages.all:
+            stage.adopt(settings)
 
     def report(self) -> InferenceReport:
         """What runs and what is missing."""
@@ -74,10 +90,17 @@ class Pipeline:
         warnings = []
         if "detection" not in stages:
             warnings.append("no face detection model is on this device (cure: edged models pull)")
-        return InferenceReport(self.finder.name, stages, list(self.finder.missing_models), warnings)
+        missing = [*self.finder.missing_models]
+        for stage in self.stages.all:
+            stages += [stage.name] if stage.running else []
+            missing += stage.missing_models
+            warnings += stage.warnings
+        return InferenceReport(self.finder.name, stages, missing, warnings)
 
     def close(self) -> None:
-        """Release the back end."""
+        """Release the back end and the stages."""
+        for stage in self.stages.all:
+            stage.close()
         self.finder.close()
 
     def analyse(self, image: Image, stamp: FrameStamp) -> Observation:
@@ -92,11 +115,14 @@ class Pipeline:
         if len(self._people) > len(found):
             keep = self._settings.lost_track_seconds
             self._people = {track: one for track, one in self._people.items() if at - one.seen_at <= keep}
+        looked = time.perf_counter_ns()
+        seen = self.stages.look(image, found, faces, at, moves)
         end = time.perf_counter_ns()
         stage_ms = {
             "motion": round((gated - start) / 1e6, 3),
             **self.finder.stage_ms,
-            "measures": round((end - measured) / 1e6, 3),
+            "measures": round((looked - measured) / 1e6, 3),
+            **self.stages.stage_ms,
             "total": round((end - start) / 1e6, 3),
         }
         return Observation(
@@ -107,11 +133,13 @@ class Pipeline:
             wall_ns=stamp.wall_ns,
             width=stamp.width,
             height=stamp.height,
-            faces=faces,
+            faces=seen.faces,
             motion=moves,
             detector_ran=self.finder.detector_ran,
             stage_ms=stage_ms,
             landmarks=_landmarks(found) if self._stream_landmarks else None,
+            things=seen.things,
+            blocked=seen.blocked,
         )
 
     def _face(self, found: FoundFace, at: float) -> Face:
