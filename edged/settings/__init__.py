@@ -15,10 +15,12 @@ from pydantic import SecretStr, model_validator
 from edged.settings.base import Fraction, Remote, Section, option
 from edged.settings.hooks import HookSettings
 from edged.settings.keeping import AuditSettings, EvidenceSettings, HistorySettings
-from edged.settings.liveness import LivenessJudgementSettings, LivenessSettings
+from edged.settings.liveness import LivenessSettings
 from edged.settings.objects import ObjectSettings
-from edged.settings.recognition import IdentitySettings, RecognitionSettings
+from edged.settings.recognition import RecognitionSettings
 from edged.settings.security import SecuritySettings
+from edged.settings.signing import SigningSettings
+from edged.settings.verdicts import IdentitySettings, LivenessJudgementSettings, ObjectJudgementSettings
 
 __all__ = ["Fraction", "Remote", "Section", "option"]
 
@@ -260,6 +262,7 @@ class JudgementSettings(Section):
     summary: SummarySettings = option(SummarySettings(), "The periodic summary.")
     identity: IdentitySettings = option(IdentitySettings(), "When a name is given.")
     liveness: LivenessJudgementSettings = option(LivenessJudgementSettings(), "When a face counts as live.")
+    objects: ObjectJudgementSettings = option(ObjectJudgementSettings(), "When a thing counts as there.")
     security: SecuritySettings = option(SecuritySettings(), "Whether the seat is safe.")
 
 
@@ -406,6 +409,7 @@ class Settings(Section):
     judgement: JudgementSettings = option(JudgementSettings(), "From observations to events.")
     mqtt: MqttSettings = option(MqttSettings(), "The broker.")
     remote: RemoteSettings = option(RemoteSettings(), "Settings over MQTT.")
+    signing: SigningSettings = option(SigningSettings(), "Signed commands over MQTT.")
     home_assistant: HomeAssistantSettings = option(HomeAssistantSettings(), "Home Assistant.")
     store: StoreSettings = option(StoreSettings(), "What is kept on disk.")
     snapshot: SnapshotSettings = option(SnapshotSettings(), "Pictures on request.")

@@ -1,4 +1,4 @@
-"""Whether a face is of flesh: the networks' part, and judgement's."""
+"""Whether a face is of flesh: the networks' part. Judgement's is in verdicts.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,3 @@ class LivenessSettings(Section):
     """The print and replay detector."""
 
     enabled: bool = option(False, "Look for printed and replayed faces.", remote="live")
-
-
-class LivenessJudgementSettings(Section):
-    """When a face counts as live, or as a spoof."""
