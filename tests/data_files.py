@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from edged.inference.models import ModelStore, default_directory
+
 _REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -22,3 +24,9 @@ def data_file(name: str) -> Path:
     if not path.exists():
         pytest.skip(f"test data {name} is not here (EDGED_TEST_DATA)")
     return path
+
+
+def store_with(model: str) -> ModelStore:
+    """Where this model is: among those that were pulled, else in the folder of test data."""
+    pulled = ModelStore(default_directory())
+    return ModelStore(data_directory() / "models") if pulled.missing([model]) else pulled

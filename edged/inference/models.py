@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edged.errors import ModelCorrupt, ModelError, ModelMissing
-from edged.settings import ModelSettings
+from edged.settings import InferenceSettings, ModelSettings
 from edged.toml_file import read_toml
 
 SYSTEM_DIRECTORY = Path("/var/lib/edged/models")
@@ -33,11 +33,32 @@ class Tensor:
 
 
 @dataclass(frozen=True)
+class Recognition:
+    """What goes with an embedding model.
+
+    rank: `auto` takes the lowest there is. runtime: `litert`, or `sface` (OpenCV). threshold: cosine from which two
+    pictures show the same person; measured: where it comes from. mean, scale: taken off a pixel, then multiplied.
+    impostor_mean, impostor_deviation: of the cosines of different people's pictures; 0: not measured.
+    """
+
+    rank: int
+    runtime: str
+    threshold: float
+    measured: str = ""
+    mean: float = 0.0
+    scale: float = 1.0
+    impostor_mean: float = 0.0
+    impostor_deviation: float = 0.0
+
+
+@dataclass(frozen=True)
 class ModelEntry:
     """One row of the registry.
 
     stage: which stage asks for it (`detection`, `landmarks`, `iris`, …); needed: a stage of today does.
-    member: path inside the wheel. sha256: lower-case hexadecimal. bytes: size of the file.
+    member: path inside the wheel; url: where the file is fetched from if it is in no wheel. any_use: the licence
+    allows every use; others are asked for by name; terms: what else is known of the licence. sha256: lower-case hexadecimal. bytes: size of the file.
+    recognition: of embedding models.
     """
 
     name: str
@@ -45,12 +66,16 @@ class ModelEntry:
     purpose: str
     stage: str
     needed: bool
-    member: str
     licence: str
     sha256: str
     bytes: int
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+    member: str = ""
+    url: str = ""
+    any_use: bool = True
+    terms: str = ""
+    recognition: Recognition | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +108,7 @@ def registry() -> dict[str, ModelEntry]:
                 **row,
                 "inputs": tuple(map(_tensor, row["inputs"])),
                 "outputs": tuple(map(_tensor, row["outputs"])),
+                "recognition": Recognition(**row["recognition"]) if "recognition" in row else None,
             },
         )
         for name, row in _content()["models"].items()
@@ -95,9 +121,19 @@ def package() -> Package:
     return Package(**_content()["package"])
 
 
-def needed() -> list[str]:
-    """Names of the models that the stages of today ask for."""
-    return [entry.name for entry in registry().values() if entry.needed]
+def needed(settings: InferenceSettings | None = None) -> list[str]:
+    """Names of the models that the stages ask for: as edged is shipped, and those that these settings switch on."""
+    names = [entry.name for entry in registry().values() if entry.needed]
+    if settings is not None and settings.recognition.enabled:
+        wanted = settings.recognition.model
+        names.append(best_of("recognition") if wanted == "auto" else wanted)
+    return names
+
+
+def best_of(stage: str) -> str:
+    """The model of a stage that `auto` likes best: any use allowed, lowest rank."""
+    entries = [entry for entry in registry().values() if entry.stage == stage and entry.any_use and entry.recognition]
+    return min(entries, key=lambda entry: entry.recognition.rank if entry.recognition else 0).name
 
 
 def default_directory(settings: ModelSettings | None = None) -> Path:
