@@ -14,6 +14,8 @@
     ├── RuntimeMissing              exit 4   no inference runtime is installed
     ├── BrokerError                 exit 5   the MQTT broker refuses us or is not there
     ├── StoreError                  exit 1   the folder or the database of what is kept cannot be used
+    ├── EvidenceError               exit 1   evidence cannot be opened, or is not what it was
+    ├── HookUnusable                exit 1   a hook is not installed, cannot be loaded, or is none
     ├── CommandRejected             exit 1   a command was understood and refused
     ├── RecordingError              exit 3   a recorded observation file is damaged
     ├── TypingError                 exit 1   a text or key was not typed, or not all of it
@@ -135,6 +137,19 @@ class BrokerError(EdgedError):
 
 class StoreError(EdgedError):
     """What should be kept on disk cannot be: the folder, the database or the lock, and the cure."""
+
+
+class EvidenceError(EdgedError):
+    """Evidence cannot be opened, or is not what it was: says which file, which part, and never what is in it."""
+
+
+class HookUnusable(EdgedError):
+    """A hook is not installed, cannot be loaded, or is none: says which package's it is, as far as that is known."""
+
+    def __init__(self, reason: str, cure: str = "") -> None:
+        self.reason = reason
+        self.cure = cure
+        super().__init__(reason + (f" ({cure})" if cure else ""))
 
 
 class CommandRejected(EdgedError):

@@ -1,4 +1,4 @@
-"""Sensitive text on its way through the broker: the only file that imports cryptography.
+"""Sensitive text on its way through the broker.
 
 ChaCha20-Poly1305 (RFC 8439) with a key of its own, derived from the signing key by HMAC-SHA256 of the words below, and
 actuator and id as associated data, so that a sealed text cannot be moved into another request.
@@ -12,10 +12,8 @@ import hashlib
 import hmac
 import secrets
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-
 from edged.actuators.sensitive import Text
+from edged.cryptography_library import ChaCha20Poly1305, InvalidTag
 from edged.errors import SignatureRefused
 
 _PURPOSE = b"edged sealed text, version 1"
