@@ -11,9 +11,9 @@ import msgspec
 
 from edged.actuators.sealing import seal
 from edged.actuators.sensitive import Text
-from edged.actuators.signing import SIGNATURE, signature
 from edged.errors import RequestRefused
 from edged.jobs import ID_PATTERN
+from edged.signing import SIGNATURE, signature
 
 # JSON numbers are doubles in every language: milliseconds are exact enough, and sign the same everywhere.
 _DECIMALS = 3

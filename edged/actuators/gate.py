@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from edged.actuators.content import digest
 from edged.actuators.controls import stop_reason
 from edged.actuators.effects import Effect, Now, Tell
 from edged.actuators.engine import Engine
@@ -17,11 +18,11 @@ from edged.actuators.job import Order, rejected
 from edged.actuators.sealing import unseal
 from edged.actuators.sensitive import Text
 from edged.actuators.settings import ActuatorSettings
-from edged.actuators.signing import check_times, digest, verify
 from edged.bus.message import Message
 from edged.errors import SignatureRefused, StoreError
 from edged.events import iso_utc
 from edged.jobs import FINAL, ID_PATTERN, UNKNOWN_ID, ActuatorRequest, JobState
+from edged.signing import check_times, verify
 
 MAX_PAYLOAD_BYTES = 256 * 1024
 MAX_DEPTH = 16

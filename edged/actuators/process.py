@@ -10,11 +10,11 @@ import time
 import edged
 from edged.actuators.actuator import Actuator, End
 from edged.actuators.durable import Ledger
-from edged.actuators.keys import find_key
 from edged.actuators.settings import ActuatorSettings
 from edged.actuators.table import build, device
 from edged.bus.outbox import MemoryOutbox, Outbox
 from edged.errors import SettingProblem, SettingsError, StoreError
+from edged.keys import find_key
 from edged.processes.cores import forbid_core_dumps
 from edged.processes.signals import signals_into
 from edged.processes.title import process_name, set_title

@@ -14,12 +14,12 @@ import typer
 
 from edged.actuators.asking import encoded, make_request
 from edged.actuators.gate import MAX_PAYLOAD_BYTES
-from edged.actuators.keys import find_key, read_key
 from edged.actuators.rules import CONTROLS
 from edged.actuators.sensitive import Text
 from edged.cli.following import STATUSES, Follower
 from edged.cli.options import AsJson, ConfigFile, Set, overrides
 from edged.errors import RequestRefused, SettingProblem, SettingsError
+from edged.keys import find_key, read_key
 from edged.processes.cores import forbid_core_dumps
 from edged.settings import MqttSettings
 

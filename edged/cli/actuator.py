@@ -51,7 +51,7 @@ def keygen(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the key is written; must not be there yet.")],
 ) -> None:
     """Make the key that an actuator and those who may ask it share."""
-    from edged.actuators.keys import make_key
+    from edged.keys import make_key
 
     make_key(file)
     print(f"wrote {file}: give it to the actuator (signing.key_file) and to whoever may ask it (edged act --key)")

@@ -16,12 +16,12 @@ from jsonschema import Draft202012Validator
 
 from edged import contract
 from edged.actuators.asking import encoded, make_request
-from edged.actuators.keys import make_key, read_key
 from edged.actuators.sensitive import Text
 from edged.bus.message import Message
 from edged.bus.private_broker import PrivateBroker
 from edged.bus.subscriber import Subscriber
 from edged.jobs import FINAL
+from edged.keys import make_key, read_key
 from edged.settings import MqttSettings
 from edged.topics import ACTUATOR_TOPICS, actuator_topic
 

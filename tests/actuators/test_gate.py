@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from edged.actuators.asking import encoded
 from edged.actuators.effects import Release, Tell
 from edged.actuators.sensitive import Text
-from edged.actuators.signing import signature
 from edged.bus.message import Message
 from edged.jobs import UNKNOWN_ID
+from edged.signing import signature
 from tests.actuators.bench import KEY, Bench
 
 

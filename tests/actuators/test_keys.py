@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edged.actuators.keys import find_key, make_key, read_key
 from edged.errors import SettingsError, StoreError
+from edged.keys import find_key, make_key, read_key
 
 
 def test_a_key_is_random_and_for_its_owner_only(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from edged.actuators.asking import encoded, make_request
-from edged.actuators.keys import make_key, read_key
 from edged.events import iso_utc
 from edged.jobs import UNKNOWN_ID
+from edged.keys import make_key, read_key
 from tests.actuators.stage import ROOT, Stage
 
 

@@ -14,11 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edged.actuators import signing
+from edged import signing
 from edged.actuators.asking import encoded, make_request
+from edged.actuators.content import digest
 from edged.actuators.sensitive import Text
-from edged.actuators.signing import canonical, check_times, digest, signature, verify
 from edged.errors import RequestRefused, SignatureRefused
+from edged.signing import canonical, check_times, signature, verify
 
 KEY = bytes(range(32))
 REQUEST: dict[str, Any] = {

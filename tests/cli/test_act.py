@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from edged.actuators.keys import make_key
 from edged.bus.private_broker import PrivateBroker
 from edged.errors import BrokerError
+from edged.keys import make_key
 from tests.actuators.stage import ROOT, Stage, environment
 
 

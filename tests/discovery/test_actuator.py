@@ -10,10 +10,10 @@ import jinja2
 import msgspec
 import pytest
 
-from edged.actuators.signing import check_times
 from edged.actuators.table import KINDS, device, settings_model
 from edged.discovery.device import Device
 from edged.jobs import ID_PATTERN, ActuatorHealth, ActuatorRequest, JobState
+from edged.signing import check_times
 from edged.topics import ACTUATOR_TOPICS, actuator_topic
 
 AT = "2026-01-01T00:00:00.000Z"

@@ -12,11 +12,9 @@ from typing import Any
 
 import rfc8785
 
-from edged.actuators.sensitive import Text
 from edged.errors import SignatureRefused
 
 SIGNATURE = "signature"
-_CONTENT = b"edged content of a request, version 1\n"
 
 
 def canonical(request: Mapping[str, Any]) -> bytes:
@@ -29,31 +27,24 @@ def signature(request: Mapping[str, Any], key: bytes) -> str:
     return hmac.new(key, canonical(request), hashlib.sha256).hexdigest()
 
 
-def verify(request: Mapping[str, Any], key: bytes, actuator: str) -> None:
-    """Raises SignatureRefused (unsigned, altered) unless the request was signed with the key, for this actuator."""
+def verify(request: Mapping[str, Any], key: bytes, to: str, *, field: str = "actuator") -> None:
+    """Raises SignatureRefused (unsigned, altered) unless the request was signed with the key, for this addressee.
+
+    to: the name that `field` of the request must have, e.g. of an actuator or a camera.
+    """
     given = request.get(SIGNATURE)
     if given is None:
-        raise SignatureRefused("unsigned", "the request is not signed (edged act signs; docs/actuators.md says how)")
+        raise SignatureRefused(
+            "unsigned", "the request is not signed (edged act and edged command sign; docs/actuators.md says how)"
+        )
     try:
         wanted = signature(request, key)
     except ValueError as error:
         raise SignatureRefused("altered", f"what is signed must be plain JSON: {error}") from None
     if not isinstance(given, str) or not hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode()):
         raise SignatureRefused("altered", "the signature does not fit: altered on the way, or signed with another key")
-    if request.get("actuator") != actuator:
-        raise SignatureRefused("altered", f"the request is signed for another actuator than {actuator}")
-
-
-def digest(action: str, text: Text | None, options: Mapping[str, Any], key: bytes | None) -> str:
-    """What is asked for, as 32 hexadecimal digits that only holders of the key can compare with a guess. Two requests
-    that ask for the same have the same; empty where the options are no plain JSON.
-    """
-    said: Any = None if text is None else [text.value, text.sensitive]
-    try:
-        what = rfc8785.dumps({"action": action, "text": said, "options": dict(options)})
-    except ValueError:
-        return ""
-    return hmac.new(key or b"", _CONTENT + what, hashlib.sha256).hexdigest()[:32]
+    if request.get(field) != to:
+        raise SignatureRefused("altered", f"the request is signed for another {field} than {to}")
 
 
 def check_times(
