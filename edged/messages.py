@@ -1,7 +1,7 @@
 """What a child process and the daemon say to each other, one message per packet, as MessagePack.
 
-Upwards: observations, progress beacons, what capture and inference have to say about themselves.
-Downwards: pause, resume, a request for one picture, other settings, stop.
+Upwards: observations, progress beacons, what capture, inference and hooks have to say about themselves.
+Downwards: pause, resume, a request for one picture, other settings, what a hook is called with, stop.
 """
 
 from __future__ import annotations
@@ -59,6 +59,27 @@ class Failed(msgspec.Struct, frozen=True, tag="failed", tag_field="type"):
     final: bool = False
 
 
+class HookReady(msgspec.Struct, frozen=True, tag="hook_ready", tag_field="type"):
+    """A hook is loaded. package: whose it is. events: the kinds it asks for, empty: all; None: it takes no events.
+
+    cooldown_seconds, timeout_seconds: as the hook says; None: it says nothing.
+    """
+
+    package: str
+    events: list[str] | None
+    observations: bool
+    cooldown_seconds: float | None
+    timeout_seconds: float | None
+
+
+class HookAnswer(msgspec.Struct, frozen=True, tag="hook_answer", tag_field="type"):
+    """A call is over. data: a JSON object that the hook wants published. trouble: what went wrong, for health."""
+
+    call: int
+    data: bytes | None = None
+    trouble: str = ""
+
+
 class Pause(msgspec.Struct, frozen=True, tag="pause", tag_field="type"):
     """Give the camera back and stop looking."""
 
@@ -80,12 +101,34 @@ class Adopt(msgspec.Struct, frozen=True, tag="adopt", tag_field="type"):
     settings: bytes
 
 
+class BeginHook(msgspec.Struct, frozen=True, tag="begin_hook", tag_field="type"):
+    """Load this hook. options: its own, as JSON."""
+
+    hook: str
+    options: bytes
+    memory_megabytes: int
+
+
+class HandObservation(msgspec.Struct, frozen=True, tag="hand_observation", tag_field="type"):
+    """Call the hook with an observation."""
+
+    call: int
+    observation: Observation
+
+
+class HandEvent(msgspec.Struct, frozen=True, tag="hand_event", tag_field="type"):
+    """Call the hook with an event: its payload as JSON."""
+
+    call: int
+    event: bytes
+
+
 class Stop(msgspec.Struct, frozen=True, tag="stop", tag_field="type"):
     """End in good order."""
 
 
-Upward = Union[Observation, Beacon, CaptureReport, InferenceReport, Picture, Failed]
-Downward = Union[Pause, Resume, TakePicture, Adopt, Stop]
+Upward = Union[Observation, Beacon, CaptureReport, InferenceReport, Picture, Failed, HookReady, HookAnswer]
+Downward = Union[Pause, Resume, TakePicture, Adopt, Stop, BeginHook, HandObservation, HandEvent]
 # What a beacon says while models are loaded: known work with a long budget.
 LOADING = "loading models"
 MAX_PACKET_BYTES = 96 * 1024

@@ -3,7 +3,7 @@
 Started by `processes.Supervisor` with two inherited descriptors: the link, an AF_UNIX SOCK_SEQPACKET socket that
 carries the messages of messages.py, one per packet, and the frame slot. The first packets are the settings as
 JSON, each with one byte in front: `+` more follows, `.` the last. Then TARGET, a "module:function", is called
-with the link, the slot and the settings.
+with the link, the slot and the settings. A child that has no business with pictures is given no slot: SLOT_FD is `-`.
 
 A child ends when it is told to (Stop or SIGTERM), when its work is done, when it fails, and at once when the
 daemon is gone, however that died: the link then reads end-of-file, and the kernel kills it (PR_SET_PDEATHSIG).
@@ -29,9 +29,10 @@ from typing import cast
 import msgspec
 
 from edged import logs, messages
-from edged.errors import EdgedError, ModelError, RuntimeMissing, SettingsError, SourceUnsupported
+from edged.errors import EdgedError, HookUnusable, ModelError, RuntimeMissing, SettingsError, SourceUnsupported
 from edged.frames import FrameSlot
 from edged.messages import Beacon, Downward, Failed, Stop, Upward
+from edged.processes.spawning import NO_SLOT
 from edged.processes.title import process_name, set_title
 from edged.settings import Settings
 
@@ -45,7 +46,7 @@ _PR_SET_PDEATHSIG = 1
 # A child that hears nothing at its start was not started by a daemon, or by one that died at once.
 _SETTINGS_SECONDS = 10.0
 # Trying again soon cannot help: something has to be installed or written differently.
-_FINAL: tuple[type[EdgedError], ...] = (SourceUnsupported, ModelError, RuntimeMissing, SettingsError)
+_FINAL: tuple[type[EdgedError], ...] = (SourceUnsupported, ModelError, RuntimeMissing, SettingsError, HookUnusable)
 
 
 class ChildLink:
@@ -167,8 +168,8 @@ class ChildLink:
 
 
 def settings_json(settings: Settings) -> bytes:
-    """What a child may know: all but the broker's part."""
-    return settings.model_dump_json(exclude={"mqtt"}).encode()
+    """What a child may know: all but the broker's part, and what each hook is told."""
+    return settings.model_dump_json(exclude={"mqtt", "hooks"}).encode()
 
 
 def settings_packets(settings: Settings) -> list[bytes]:
@@ -185,10 +186,11 @@ def load(target: str) -> ChildMain:
     return cast("ChildMain", getattr(importlib.import_module(module), function))
 
 
-def run(link: ChildLink, slot: FrameSlot, settings: Settings, target: str) -> int:
+def run(link: ChildLink, slot: FrameSlot | None, settings: Settings, target: str) -> int:
     """Do the child's work and tell the daemon why it ended. Returns the exit status."""
     try:
-        load(target)(link, slot, settings)
+        # None comes only to targets that look at no pictures.
+        load(target)(link, cast("FrameSlot", slot), settings)
     except EOFError:
         return 0
     except EdgedError as error:
@@ -229,6 +231,8 @@ def main(arguments: list[str]) -> int:
     set_title(process_name(settings.camera, name))
     logs.set_up(settings.log, settings.camera, name)
     faulthandler.enable()
+    if slot_fd == NO_SLOT:
+        return run(link, None, settings, target)
     with FrameSlot.attach(int(slot_fd)) as slot:
         return run(link, slot, settings, target)
 

@@ -1,4 +1,4 @@
-"""Starts one child process: a fresh interpreter with one socket, the frame slot and a clean environment."""
+"""Starts one child process: a fresh interpreter with one socket, the frame slot where it needs it, and a clean environment."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+NO_SLOT = "-"
 
-def spawn(name: str, target: str, slot_fd: int) -> tuple[subprocess.Popen[bytes], socket.socket, int]:
+
+def spawn(name: str, target: str, slot_fd: int | None) -> tuple[subprocess.Popen[bytes], socket.socket, int]:
     """A new process, our end of its link (which never blocks), and a descriptor that is readable once it has ended.
 
+    slot_fd: None for a process that has no business with pictures.
     Raises OSError, with nothing left behind.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -23,9 +26,9 @@ def spawn(name: str, target: str, slot_fd: int) -> tuple[subprocess.Popen[bytes]
             process = subprocess.Popen(
                 [
                     *_interpreter(), "-m", "edged.processes.child",
-                    name, target, str(theirs.fileno()), str(slot_fd), str(os.getpid()),
+                    name, target, str(theirs.fileno()), NO_SLOT if slot_fd is None else str(slot_fd), str(os.getpid()),
                 ],
-                pass_fds=(theirs.fileno(), slot_fd),
+                pass_fds=(theirs.fileno(),) if slot_fd is None else (theirs.fileno(), slot_fd),
                 env=child_environment(os.environ),
                 stdin=subprocess.DEVNULL,
                 # Ctrl-C in a terminal is for the daemon, which ends its children in order.
@@ -46,6 +49,8 @@ def _interpreter() -> list[str]:
 
 
 _DAEMONS_OWN = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "CREDENTIALS_DIRECTORY", "LISTEN_FDS", "LISTEN_PID")
+# The broker's password, and what a hook is told: neither the camera nor another hook need know.
+_SECTIONS_OF_OTHERS = ("EDGED_MQTT", "EDGED_HOOKS")
 
 
 def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -53,7 +58,7 @@ def child_environment(environment: Mapping[str, str]) -> dict[str, str]:
     kept = {
         name: value
         for name, value in environment.items()
-        if name not in _DAEMONS_OWN and not name.upper().startswith("EDGED_MQTT")
+        if name not in _DAEMONS_OWN and not name.upper().startswith(_SECTIONS_OF_OTHERS)
     }
     # Pools of threads and allocator arenas that nobody uses cost tens of megabytes on a small board.
     for name, value in (("OMP_NUM_THREADS", "1"), ("OPENBLAS_NUM_THREADS", "1"), ("MALLOC_ARENA_MAX", "2")):

@@ -83,14 +83,14 @@ class Child:
 class Supervisor:
     """Keeps one process per row of the table.
 
-    on_message(name, message): each message of a child but beacons go here as well. on_loss(loss): a child ended
-    unasked. Both are called from the selector's callbacks or `tick`, and may call `send`.
+    slot: None for processes that have no business with pictures. on_message(name, message): each message of a child, beacons
+    too. on_loss(loss): a child ended unasked. Both are called from the selector's callbacks or `tick`, and may call `send`.
     """
 
     def __init__(
         self,
         settings: Settings,
-        slot: FrameSlot,
+        slot: FrameSlot | None,
         selector: selectors.BaseSelector,
         *,
         on_message: Callable[[str, Upward], None],
@@ -165,6 +165,13 @@ class Supervisor:
         self._settings = settings
         self._tell_all(Adopt(child.settings_json(settings)))
 
+    def replace(self, name: str, reason: str) -> None:
+        """End a child that hangs, as the caller found out, and start it anew as after any loss."""
+        each = self.children[name]
+        if each.alive:
+            self._kill(each)
+            self._lost(each, "process_hung", reason, final=False)
+
     def retire(self, name: str) -> None:
         """End one child whose work is done; it is not replaced."""
         each = self.children[name]
@@ -187,6 +194,8 @@ class Supervisor:
                 if number is not None and each._process is not None:
                     log.warning("%s does not end, sending %s", each.name, number.name)
                     each._process.send_signal(number)
+                    if number == signal.SIGKILL:
+                        _end_descendants(each._process)
             # SIGKILL is certain but not instant: the kernel has a camera or a network to take apart.
             limit = started + timeout_seconds * share + (2.0 if number == signal.SIGKILL else 0.0)
             for each in living:
@@ -200,7 +209,8 @@ class Supervisor:
         for each in reversed(self.children.values()):
             if each._link is not None:
                 self._post(each, packet)
-        self._slot.wake()  # one that waits for a frame looks at its messages
+        if self._slot is not None:
+            self._slot.wake()  # one that waits for a frame looks at its messages
 
     def _post(self, each: Child, packet: bytes) -> bool:
         assert each._link is not None
@@ -215,7 +225,7 @@ class Supervisor:
 
     def _start(self, each: Child) -> None:
         try:
-            process, ours, exit_fd = spawn(each.name, each.spec.target, self._slot.fd)
+            process, ours, exit_fd = spawn(each.name, each.spec.target, None if self._slot is None else self._slot.fd)
         except OSError as error:
             self._count_loss(each, "process_died", f"{each.name} cannot be started: {error.strerror}", final=False)
             return
@@ -288,7 +298,10 @@ class Supervisor:
         """The exit descriptor became readable: the process is a zombie now; read its last words and reap it."""
         self._read(each, limit=100_000)
         process = each._process
-        if process is None or process.poll() is None:
+        if process is None:
+            return
+        _end_descendants(process)
+        if process.poll() is None:
             return
         failed = each._failed
         if failed is not None:
@@ -311,6 +324,7 @@ class Supervisor:
         """SIGKILL, which also ends what SIGSTOP stopped, and wait: it must be gone before another writes frames."""
         assert each._process is not None
         each._process.kill()
+        _end_descendants(each._process)
         self._await_end(each, time.monotonic() + 1.0)
 
     def _await_end(self, each: Child, limit: float) -> None:
@@ -369,6 +383,16 @@ class Supervisor:
             log.error("%s (process %d) does not die: stuck in the kernel?", each.name, each._process.pid)
         each._process = None
         each.pid = None
+
+
+def _end_descendants(process: subprocess.Popen[bytes]) -> None:
+    """What a child started itself goes with it, or each replacement would leave some more behind.
+
+    Each child leads a group of its own. Until the child is reaped, its number is nobody else's.
+    """
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _is_stopped(each: Child) -> bool:
