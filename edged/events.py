@@ -18,6 +18,16 @@ PAYLOAD_VERSION = 1
 Zone = Literal["at_screen", "left", "right", "up", "down", "away", "eyes_closed"]
 Gesture = Literal["single", "double", "triple", "long", "wink_left", "wink_right"]
 ImageSide = Literal["left", "right", "none"]
+WhoVerdict = Literal["known", "unknown", "undecided"]
+LivenessVerdict = Literal["live", "spoof", "undecided"]
+Attack = Literal["print", "replay", "flat", "challenge"]
+ChallengeStatus = Literal["asked", "step_done", "passed", "failed"]
+ChallengeStep = Literal["blink", "turn_left", "turn_right"]
+SeatVerdict = Literal[
+    "starting", "off", "right_user", "undecided", "nobody", "wrong_user", "several_faces", "phone", "spoof",
+    "camera_blocked", "camera_gone", "model_missing", "broker_gone", "blocked",
+]  # fmt: skip
+SeatMode = Literal["enforce", "watch", "off"]
 HealthStatus = Literal["ok", "starting", "no_camera", "stalled", "degraded", "paused"]
 
 
@@ -116,8 +126,130 @@ class Config(_Body, frozen=True, tag="config"):
     reason: str
 
 
-EventBody = Union[Presence, Gaze, Dwell, Blink, Drowsy, Health, Config]
-EVENT_TYPES: tuple[type[_Body], ...] = (Presence, Gaze, Dwell, Blink, Drowsy, Health, Config)
+class HookSaid(_Body, frozen=True, tag="hook"):
+    """A hook, somebody else's analysis that the owner installed, has something to say.
+
+    hook: its name in the settings. data: what it said, of a shape of its own. frame and at_ms are those it was called with.
+    """
+
+    hook: str
+    data: dict[str, Any]
+
+
+class Who(_Body, frozen=True, tag="identity"):
+    """A face was recognised, found to be a stranger's, or what was said of it was taken back.
+
+    verdict: `known`, with the person; `unknown`; `undecided`: what was said before does not hold any more. person: the
+    name; stranger: the cluster of strangers (`unknown-3`), where there is one. similarity: mean cosine of the looks that
+    agree; threshold: of the model file. looks: how many agree, of_looks: of how many that are remembered.
+    """
+
+    verdict: WhoVerdict
+    person: str | None
+    stranger: str | None
+    previous: WhoVerdict
+    previous_person: str | None
+    similarity: float | None
+    threshold: float | None
+    looks: int
+    of_looks: int
+    track: int
+
+
+class Alive(_Body, frozen=True, tag="liveness"):
+    """A face was found live, or a spoof, or what was said of it was taken back. Advice: a camera alone makes no lock.
+
+    attack: what kind of spoof it looks like. score: mean probability of what the verdict says; null where a challenge
+    or the motion alone decided. witnesses: what spoke for the verdict: `network` (the print and replay detector),
+    `motion` (how the landmarks move), `blinks` (seen while the face was in view), `challenge`.
+    """
+
+    verdict: LivenessVerdict
+    attack: Attack | None
+    score: float | None
+    witnesses: list[str]
+    previous: LivenessVerdict
+    track: int
+
+
+class Challenge(_Body, frozen=True, tag="challenge"):
+    """Somebody is asked to blink or to turn the head, and does or does not.
+
+    status: `asked`: step is to be done now; `step_done`: it was, and step is the next; `passed`; `failed`, with the
+    reason. number: of the step, from 1. remaining_seconds: until all must be done.
+    """
+
+    status: ChallengeStatus
+    step: ChallengeStep | None
+    number: int
+    steps: int
+    remaining_seconds: float
+    reason: str
+    track: int
+
+
+class Object(_Body, frozen=True, tag="object"):
+    """A thing came into view, or is gone: a phone that is held up, a person without a face.
+
+    thing: `phone` or `person`. count: how many there are now. score: of the best; 0 when gone. near_face: the phone is
+    at a face. track: which face, if any.
+    """
+
+    change: Literal["appeared", "gone", "count"]
+    thing: Literal["phone", "person"]
+    count: int
+    score: float
+    near_face: bool
+    track: int | None
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """One thing that speaks for a verdict. score: 0..1 where there is one. seconds: for how long it has been so."""
+
+    what: str
+    score: float | None
+    seconds: float
+
+
+class Advice(msgspec.Struct, frozen=True):
+    """The recommended actions as switches, for whoever binds to them: `do.lock`."""
+
+    warn: bool = False
+    lock: bool = False
+    sign_out: bool = False
+    block: bool = False
+    alert: bool = False
+
+
+class Seat(_Body, frozen=True, tag="security"):
+    """The verdict over the seat changed, or it was blocked or released.
+
+    verdict: what counts now; previous: what counted before. safe: the right person sits there, and nothing is blocked.
+    blocked: a block is in force. mode: `enforce`, or `watch`: nothing is recommended. actions: what is recommended, and
+    do: the same as switches. reasons: what speaks for it, the verdict's own first; witnesses: who says so. person, track:
+    of the face that counts. held_ms: how long it had been so before it was told (the verdict's patience).
+    first_frame: where it began.
+    """
+
+    verdict: SeatVerdict
+    previous: SeatVerdict
+    safe: bool
+    blocked: bool
+    mode: SeatMode
+    actions: list[str]
+    do: Advice
+    reasons: list[Reason]
+    witnesses: list[str]
+    person: str | None
+    track: int | None
+    held_ms: float
+    first_frame: int
+
+
+EventBody = Union[Presence, Gaze, Dwell, Blink, Drowsy, Health, Config, HookSaid, Who, Alive, Challenge, Object, Seat]
+EVENT_TYPES: tuple[type[_Body], ...] = (
+    Presence, Gaze, Dwell, Blink, Drowsy, Health, Config, HookSaid, Who, Alive, Challenge, Object, Seat,
+)  # fmt: skip
 EVENT_KINDS: tuple[str, ...] = tuple(str(kind.__struct_config__.tag) for kind in EVENT_TYPES)
 
 
@@ -164,6 +296,73 @@ class EyesState(msgspec.Struct, frozen=True):
     since: str
 
 
+class FaceNamed(msgspec.Struct, frozen=True):
+    """One face in `state/identity`."""
+
+    track: int
+    verdict: WhoVerdict
+    person: str | None
+    stranger: str | None
+
+
+class IdentityState(msgspec.Struct, frozen=True):
+    """`state/identity`: who the primary face is, and everybody in view. verdict: `null` when nobody is there.
+
+    since: UTC, of the primary face's verdict.
+    """
+
+    verdict: WhoVerdict | None
+    person: str | None
+    stranger: str | None
+    faces: list[FaceNamed]
+    since: str
+
+
+class LivenessState(msgspec.Struct, frozen=True):
+    """`state/liveness`: of the primary face; verdict `null` when nobody is there. See `event/liveness`.
+
+    challenge: the step of a challenge that waits to be done, if any.
+    """
+
+    verdict: LivenessVerdict | None
+    attack: Attack | None
+    witnesses: list[str]
+    challenge: ChallengeStep | None
+    since: str
+
+
+class ObjectsState(msgspec.Struct, frozen=True):
+    """`state/objects`: things in view. phone: one that counts; persons: people, with and without a face."""
+
+    phone: bool
+    persons: int
+    persons_without_face: int
+    since: str
+
+
+class SecurityState(msgspec.Struct, frozen=True):
+    """`state/security`: the verdict over the seat, as in `event/security`, and what is about to become it.
+
+    blocked_by: the verdict that blocked the seat; blocked_since: UTC. pending: the verdict that will count
+    soon if nothing changes. grace: there was an unlock just now.
+    """
+
+    verdict: SeatVerdict
+    safe: bool
+    blocked: bool
+    blocked_by: str | None
+    blocked_since: str | None
+    mode: SeatMode
+    actions: list[str]
+    do: Advice
+    reasons: list[str]
+    witnesses: list[str]
+    person: str | None
+    pending: SeatVerdict | None
+    grace: bool
+    since: str
+
+
 class Summary(msgspec.Struct, frozen=True):
     """`summary`: one window's figures.
 
@@ -187,6 +386,20 @@ class Summary(msgspec.Struct, frozen=True):
     roll_degrees: float | None
 
 
+class HookState(msgspec.Struct, frozen=True):
+    """How one hook is, in health. status: `waiting` until it is started again.
+
+    calls: since the start. failed: of those, raised or returned what cannot be published. skipped: events it was not
+    called with, because of its cooldown or because too many waited. restarts: of its process.
+    """
+
+    status: Literal["starting", "running", "waiting"]
+    calls: int
+    failed: int
+    skipped: int
+    restarts: int
+
+
 class HealthState(msgspec.Struct, frozen=True):
     """`health`: how fresh and how well the pipeline runs.
 
@@ -194,7 +407,7 @@ class HealthState(msgspec.Struct, frozen=True):
     stage_ms: median wall time of each stage. analysed_frames and dropped_frames (captured but never analysed): since start.
     lost_events: dropped since start, nobody will get them. waiting_events: not acknowledged by the broker yet, the oldest
     for oldest_event_seconds.
-    throttled: the board's firmware holds the clock down (`null`: cannot be told here).
+    throttled: the board's firmware holds the clock down (`null`: cannot be told here). hooks: by name.
     """
 
     status: HealthStatus
@@ -213,6 +426,7 @@ class HealthState(msgspec.Struct, frozen=True):
     oldest_event_seconds: float | None
     temperature_celsius: float | None
     throttled: bool | None
+    hooks: dict[str, HookState]
     version: str
 
 

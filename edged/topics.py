@@ -16,7 +16,15 @@ from edged import events, jobs
 NAME_PATTERN = re.compile(r"[a-z0-9_-]{1,64}")
 
 COMMANDS = ("restart", "pause", "resume", "snapshot", "reconnect")
-ASPECTS = {"presence": events.PresenceState, "gaze": events.GazeState, "eyes": events.EyesState}
+ASPECTS = {
+    "presence": events.PresenceState,
+    "gaze": events.GazeState,
+    "eyes": events.EyesState,
+    "identity": events.IdentityState,
+    "liveness": events.LivenessState,
+    "objects": events.ObjectsState,
+    "security": events.SecurityState,
+}
 
 
 class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -110,7 +118,8 @@ TOPICS: dict[str, Topic] = {
         1,
         True,
         tuple(ASPECTS.values()),
-        "How things are now; `aspect` is presence, gaze or eyes",
+        "How things are now; `aspect` is presence, gaze, eyes, or one of the stages that are on: identity, liveness, "
+        "objects, security",
     ),
     "event": Topic("event/{kind}", "out", 1, False, events.EVENT_TYPES, "Something happened; never retained"),
     "summary": Topic("summary", "out", 1, True, events.Summary, "One window's figures"),
