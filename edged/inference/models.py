@@ -19,6 +19,7 @@ from edged.settings import InferenceSettings, ModelSettings
 from edged.toml_file import read_toml
 
 SYSTEM_DIRECTORY = Path("/var/lib/edged/models")
+SPOOF_MODEL = "antispoof_print_replay"
 _REGISTRY_FILE = Path(__file__).with_name("registry.toml")
 
 
@@ -127,6 +128,10 @@ def needed(settings: InferenceSettings | None = None) -> list[str]:
     if settings is not None and settings.recognition.enabled:
         wanted = settings.recognition.model
         names.append(best_of("recognition") if wanted == "auto" else wanted)
+    if settings is not None and settings.liveness.enabled:
+        names.append(SPOOF_MODEL)
+    if settings is not None and settings.objects.enabled and settings.objects.file is None:
+        names.append(settings.objects.model)
     return names
 
 

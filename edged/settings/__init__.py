@@ -16,7 +16,7 @@ from edged.settings.base import Fraction, Remote, Section, option
 from edged.settings.hooks import HookSettings
 from edged.settings.keeping import AuditSettings, EvidenceSettings, HistorySettings
 from edged.settings.liveness import LivenessSettings
-from edged.settings.objects import ObjectSettings
+from edged.settings.objects import AttributeSettings, LensSettings, ObjectSettings
 from edged.settings.recognition import RecognitionSettings
 from edged.settings.security import SecuritySettings
 from edged.settings.signing import SigningSettings
@@ -148,6 +148,8 @@ class InferenceSettings(Section):
     recognition: RecognitionSettings = option(RecognitionSettings(), "Who somebody is.")
     liveness: LivenessSettings = option(LivenessSettings(), "Whether a face is of flesh.")
     objects: ObjectSettings = option(ObjectSettings(), "Things beside faces.")
+    attributes: AttributeSettings = option(AttributeSettings(), "What a face wears.")
+    lens: LensSettings = option(LensSettings(), "Whether the lens is covered.")
 
 
 class PresenceSettings(Section):
@@ -417,7 +419,9 @@ class Settings(Section):
     evidence: EvidenceSettings = option(EvidenceSettings(), "Pictures around security events.")
     audit: AuditSettings = option(AuditSettings(), "The audit trail.")
     history: HistorySettings = option(HistorySettings(), "Past events.")
-    hooks: HookSettings = option(HookSettings(), "Other people's analysis.")
+    hooks: dict[str, HookSettings] = option(
+        {}, "Other people's analysis: [hooks.NAME], the name of an entry point of the group edged.hooks."
+    )
     health: HealthSettings = option(HealthSettings(), "The pipeline's own state.")
     models: ModelSettings = option(ModelSettings(), "Model files.")
     log: LogSettings = option(LogSettings(), "The log.")
