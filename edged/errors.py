@@ -16,6 +16,7 @@
     ├── StoreError                  exit 1   the folder or the database of what is kept cannot be used
     ├── EvidenceError               exit 1   evidence cannot be opened, or is not what it was
     ├── HookUnusable                exit 1   a hook is not installed, cannot be loaded, or is none
+    ├── GalleryError                exit 1   who is known cannot be read or changed so: name, picture or seal is refused
     ├── CommandRejected             exit 1   a command was understood and refused
     ├── RecordingError              exit 3   a recorded observation file is damaged
     ├── TypingError                 exit 1   a text or key was not typed, or not all of it
@@ -150,6 +151,10 @@ class HookUnusable(EdgedError):
         self.reason = reason
         self.cure = cure
         super().__init__(reason + (f" ({cure})" if cure else ""))
+
+
+class GalleryError(EdgedError):
+    """The gallery refuses: a name, a picture, or to go on after somebody changed it; and the cure."""
 
 
 class CommandRejected(EdgedError):

@@ -40,10 +40,13 @@ def _names(migrations: sqlite_library.Migrations) -> set[str]:
 class Database:
     """One SQLite file. Not safe for use by several threads at once: whoever shares it holds a lock."""
 
-    def __init__(self, path: Path, migrations: sqlite_library.Migrations = MIGRATIONS) -> None:
+    def __init__(
+        self, path: Path, migrations: sqlite_library.Migrations = MIGRATIONS, *, replace_damaged: bool = True
+    ) -> None:
         """Open or create, and bring to the newest shape. A damaged file is set aside and a new one begun; `set_aside` is where it went.
 
-        Raises StoreError when the file cannot be opened, or was written by a newer edged.
+        replace_damaged: False leaves a damaged file alone and raises. Raises StoreError when the file cannot be opened,
+        or was written by a newer edged.
         """
         self.path = path
         self._migrations = migrations
@@ -53,6 +56,8 @@ class Database:
         except sqlite3.DatabaseError as error:
             if not any(word in str(error) for word in _CORRUPT):
                 raise StoreError(f"{path} cannot be opened: {error} (check the disk and store.directory)") from error
+            if not replace_damaged:
+                raise StoreError(f"{path} is damaged: {error} (restore it from a copy, or move it away)") from error
             self._begin_anew(error)
 
     def _begin_anew(self, error: sqlite3.DatabaseError) -> None:

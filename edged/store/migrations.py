@@ -7,6 +7,7 @@ from edged.store.sqlite_library import Database, Migrations
 MIGRATIONS = Migrations("edged")  # of a camera's database, and of the outbox of an actuator
 JOB_MIGRATIONS = Migrations("edged jobs")  # of an actuator's memory
 TWILIO_MIGRATIONS = Migrations("edged twilio")  # of what an actuator has sent through Twilio
+GALLERY_MIGRATIONS = Migrations("edged gallery")  # of the people who are recognised
 
 
 @MIGRATIONS(name="0001_outbox")
@@ -56,3 +57,27 @@ def _sendings(database: Database) -> None:
         "step INTEGER NOT NULL, step_began_at REAL NOT NULL, tries INTEGER NOT NULL, notes BLOB NOT NULL, "
         "acknowledged_at REAL, acknowledged_by TEXT NOT NULL DEFAULT '', over INTEGER NOT NULL DEFAULT 0)"
     )
+
+
+@GALLERY_MIGRATIONS(name="0001_gallery")
+def _gallery(database: Database) -> None:
+    # Times are Unix seconds. stranger: nobody named this one yet. mac: seals the row (gallery_seal.py).
+    database.execute(
+        "CREATE TABLE person (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE COLLATE NOCASE, "
+        "stranger INTEGER NOT NULL, created_at REAL NOT NULL, first_seen_at REAL, last_seen_at REAL, mac BLOB NOT NULL)"
+    )
+    # vector: float32, little-endian, of length 1; of the model file and its preparation that version names.
+    # source: image, camera, learned or stranger; origin: the image's file name. picture: PNG, only where it was asked for.
+    database.execute(
+        "CREATE TABLE embedding (id INTEGER PRIMARY KEY AUTOINCREMENT, person INTEGER NOT NULL REFERENCES person (id), "
+        "model TEXT NOT NULL, version TEXT NOT NULL, vector BLOB NOT NULL, quality REAL NOT NULL, added_at REAL NOT NULL, "
+        "source TEXT NOT NULL, origin TEXT NOT NULL, picture BLOB, mac BLOB NOT NULL)"
+    )
+    database.execute("CREATE INDEX embedding_person ON embedding (person)")
+    # One row: how many there are of each, the sum of their seals, and the number of the last stranger.
+    database.execute(
+        "CREATE TABLE seal (id INTEGER PRIMARY KEY CHECK (id = 1), people INTEGER NOT NULL, embeddings INTEGER NOT NULL, "
+        "total BLOB NOT NULL, last_stranger INTEGER NOT NULL, mac BLOB NOT NULL)"
+    )
+    # Where copies went, so that whoever is forgotten can be told of them.
+    database.execute("CREATE TABLE export (path TEXT PRIMARY KEY, made_at REAL NOT NULL)")
