@@ -70,6 +70,10 @@ def shown(value: Any) -> Any:
         return redact(value)
     if isinstance(value, tuple | list):
         return [shown(item) for item in value]
+    if isinstance(value, dict):
+        return {name: shown(item) for name, item in value.items()}
+    if isinstance(value, BaseModel):
+        return {name: shown(getattr(value, name)) for name in type(value).model_fields}
     return value
 
 

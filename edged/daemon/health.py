@@ -56,6 +56,7 @@ class Condition:
     throttling: tuple[str, ...] | None
     bus_warnings: tuple[str, ...] = ()
     storage_problems: tuple[str, ...] = ()
+    hook_problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,7 @@ def _degradations(condition: Condition) -> list[str]:
         reasons.append(f"the board slows itself down: {', '.join(condition.throttling)} ({cure} helps)")
     reasons += condition.bus_warnings
     reasons += condition.storage_problems
+    reasons += condition.hook_problems
     return reasons
 
 

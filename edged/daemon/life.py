@@ -11,7 +11,7 @@ import logging
 import selectors
 import time
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -26,8 +26,9 @@ from edged.daemon.requests import Desk
 from edged.daemon.tuning import Beginning, Tuner
 from edged.daemon.vitals import Vitals
 from edged.discovery.camera import device
-from edged.events import Config, Happening, Health, HealthState, HealthStatus, iso_utc
+from edged.events import Config, Happening, Health, HealthState, HealthStatus, HookSaid, iso_utc
 from edged.frames import FrameSlot
+from edged.hooks.host import Hooks
 from edged.messages import LOADING, CaptureReport, Failed, InferenceReport, Picture, TakePicture, Upward
 from edged.observations import Observation
 from edged.processes.supervisor import Child, Supervisor
@@ -41,8 +42,9 @@ log = logging.getLogger(__name__)
 
 End = Literal["stopped", "interrupted", "source_ended", "restart"]
 
-# SIGTERM to the last farewell takes less than two seconds: so much for the children, so much for the broker.
-CHILDREN_STOP_SECONDS = 1.1
+# SIGTERM to the last farewell takes less than two seconds: so much for the children, for hooks, for the broker.
+CHILDREN_STOP_SECONDS = 0.9
+HOOKS_STOP_SECONDS = 0.2  # they are told to end before the children, so most are gone by then
 BUS_STOP_SECONDS = 0.6
 
 _LOOK_SECONDS = 0.25
@@ -89,7 +91,8 @@ class Life:
             settings, self._slot, self._selector,
             on_message=self._heard, on_loss=self._lost, table=table, patience=patience,
         )  # fmt: skip
-        self._reporter = Reporter(settings, self._bus)
+        self._hooks = Hooks(settings, self._selector, on_said=self._said, on_loss=self._hook_lost)
+        self._reporter = Reporter(settings, self._bus, self._hooks)
         self._desk = Desk(self._bus, self, settings.snapshot, reload)
         now = time.monotonic()
         self._vitals = Vitals(now)
@@ -116,12 +119,13 @@ class Life:
             if self.paused:
                 self._supervisor.pause()
             self._supervisor.start()
+            self._hooks.start()
             self._reporter.announce()
             self._tuner.start(time.monotonic())
             self._announcer.start(time.monotonic())
             self._systemd.ready()
             while self._end is None:
-                due = min(self._supervisor.tick(), self._tick())
+                due = min(self._supervisor.tick(), self._hooks.tick(), self._tick())
                 for key, _ in self._selector.select(due):
                     key.data()
             return self._end
@@ -254,6 +258,15 @@ class Life:
         self._status = verdict.status
         self._publish_health(verdict)
 
+    def _hook_lost(self, loss: Loss) -> None:
+        """The pipeline is none the worse for it."""
+        body = Health(self._status, self._status, loss.cause, loss.reason, process=loss.name, restarts=loss.restarts)
+        self._happened(body)
+
+    def _said(self, hook: str, data: dict[str, Any], frame: int, at_ms: float) -> None:
+        body = HookSaid(hook, data)
+        self._reporter.happened(Happening(body, frame, at_ms, time.monotonic_ns(), time.time_ns()))
+
     # What time demands
 
     def _tick(self) -> float:
@@ -321,6 +334,7 @@ class Life:
                 oldest_event_seconds=None if waited is None else round(waited, 1),
                 temperature_celsius=self._temperature,
                 throttled=None if self._throttling is None else bool(self._throttling),
+                hooks=self._hooks.states(),
                 version=edged.__version__,
             ),
             self._settings.health.interval_seconds,
@@ -345,6 +359,7 @@ class Life:
             throttling=None if self._throttling is None else tuple(self._throttling),
             bus_warnings=tuple(self._bus.warnings),
             storage_problems=tuple(filter(None, (self._storage_problem, self._outbox.problem, *self._tuner.problems))),
+            hook_problems=self._hooks.problems(),
         )
 
     def _restarts(self) -> dict[str, int]:
@@ -370,7 +385,9 @@ class Life:
         self._tuner.close()
         self._publish_health(judge_health(self._condition(time.monotonic())))  # the last word on the figures
         try:
+            self._hooks.farewell()
             self._supervisor.stop(CHILDREN_STOP_SECONDS)
+            self._hooks.stop(HOOKS_STOP_SECONDS)
         finally:
             self._bus.stop(BUS_STOP_SECONDS)
             self._selector.close()

@@ -13,6 +13,7 @@ from edged import events
 from edged.bus.bus import Bus
 from edged.daemon.vitals import StreamClock
 from edged.events import GazeState, Happening
+from edged.hooks.host import Hooks
 from edged.judgement import judge
 from edged.observations import Observation
 from edged.settings import Settings
@@ -36,9 +37,10 @@ class _Told(NamedTuple):
 class Reporter:
     """Publishes what one camera shows."""
 
-    def __init__(self, settings: Settings, bus: Bus) -> None:
+    def __init__(self, settings: Settings, bus: Bus, hooks: Hooks) -> None:
         self._settings = settings
         self._bus = bus
+        self._hooks = hooks
         self._session = os.urandom(8)
         self._born = events.iso_utc(time.time_ns())
         self._sequence = 0
@@ -53,7 +55,9 @@ class Reporter:
         if at_ms != observation.at_ms:
             observation = msgspec.structs.replace(observation, at_ms=at_ms)
         self._last_at = time.monotonic()
-        self._publish(judge.observe(self._settings.judgement, self._state, observation), confirmed=True)
+        outcome = judge.observe(self._settings.judgement, self._state, observation)
+        self._publish(outcome, confirmed=True)
+        self._hooks.observed(msgspec.structs.replace(observation, faces=outcome.faces))
         if self._settings.stream.landmarks and observation.landmarks:
             self._bus.stream(landmarks_payload(observation))
 
@@ -85,6 +89,7 @@ class Reporter:
         payload = events.envelope(happening, self._settings.camera, self._sequence, self._session)
         self._bus.event(payload, happening.captured_ns)
         log.debug("event %s %s", payload["kind"], payload["id"])  # it is committed now
+        self._hooks.happened(payload)
 
     def _publish(self, outcome: judge.Outcome, *, confirmed: bool = False) -> None:
         self._state = outcome.state

@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 # A daemon that ended so often, not in good order, while a change was on trial: the change is taken back.
 _BOOTS = 2
 _START_SECONDS = 30.0
-_HIDDEN = ("mqtt.", "store.", "models.")
+_HIDDEN = ("mqtt.", "store.", "models.", "hooks")
 
 
 class Hands(Protocol):

@@ -121,5 +121,6 @@ def health(reason: str = "") -> HealthState:
         oldest_event_seconds=None,
         temperature_celsius=None,
         throttled=None,
+        hooks={},
         version="0",
     )
