@@ -54,9 +54,9 @@ class EvidenceSettings(Section):
         None, "Key that encrypts them (edged evidence keygen). Better: a systemd credential named evidence_key."
     )
     kinds: list[str] = option(["security"], "Kinds of events around which pictures are kept.")
-    spared_verdicts: list[str] = option(
-        ["allow", "none"],
-        "Verdicts of security events around which none are kept.",
+    verdicts: list[str] = option(
+        ["spoof", "wrong_user", "several_faces", "phone", "camera_blocked"],
+        "Verdicts of security events around which pictures are kept.",
     )
     before_seconds: float = option(3.0, "Pictures of so long before the event are kept.", unit="s", ge=0, le=30)
     after_seconds: float = option(2.0, "And of so long after it.", unit="s", ge=0, le=30)
