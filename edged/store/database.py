@@ -12,7 +12,7 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -160,21 +160,28 @@ class Database:
             self._connection.close()
 
 
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[sqlite_library.Database]:
+    """Look into a file and change nothing, also beside a daemon. Raises the database's `Error`."""
+    # Without a log nobody has it open; an ordinary read would leave an empty log behind.
+    how = "mode=ro" if Path(f"{path}-wal").exists() else "mode=ro&immutable=1"
+    uri = f"{path.absolute().as_uri()}?{how}"
+    with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS)) as connection:
+        yield sqlite_library.Database(connection)
+
+
 def inspect(path: Path) -> tuple[int, str]:
     """How many events wait in a file, and what is wrong with it, if anything. Changes nothing, also beside a daemon."""
     if not path.exists():
         return 0, ""
     try:
-        # Without a log nobody has it open; an ordinary read would leave an empty log behind.
-        how = "mode=ro" if Path(f"{path}-wal").exists() else "mode=ro&immutable=1"
-        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)) as connection:
-            (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        with reading(path) as database:
+            ((verdict,),) = database.execute("PRAGMA quick_check(1)")
             if verdict != "ok":
                 return 0, str(verdict)
-            database = sqlite_library.Database(connection)
             if {each.name for each in MIGRATIONS.applied(database)} - _names(MIGRATIONS):
                 return 0, "written by a newer edged"
-            ((waiting,),) = connection.execute("SELECT count(*) FROM event")
+            ((waiting,),) = database.execute("SELECT count(*) FROM event")
             return int(waiting), ""
     except sqlite3.Error as error:
         return 0, str(error)

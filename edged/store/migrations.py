@@ -6,6 +6,7 @@ from edged.store.sqlite_library import Database, Migrations
 
 MIGRATIONS = Migrations("edged")  # of a camera's database, and of the outbox of an actuator
 JOB_MIGRATIONS = Migrations("edged jobs")  # of an actuator's memory
+HISTORY_MIGRATIONS = Migrations("edged history")  # of a camera's past events
 TWILIO_MIGRATIONS = Migrations("edged twilio")  # of what an actuator has sent through Twilio
 GALLERY_MIGRATIONS = Migrations("edged gallery")  # of the people who are recognised
 
@@ -81,3 +82,14 @@ def _gallery(database: Database) -> None:
     )
     # Where copies went, so that whoever is forgotten can be told of them.
     database.execute("CREATE TABLE export (path TEXT PRIMARY KEY, made_at REAL NOT NULL)")
+
+
+@HISTORY_MIGRATIONS(name="0001_past")
+def _past(database: Database) -> None:
+    # at_ms: UTC, Unix milliseconds, as far as the clock was right. person: whom the event is about, else empty.
+    database.execute(
+        "CREATE TABLE past (key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, at_ms INTEGER NOT NULL, "
+        "kind TEXT NOT NULL, person TEXT NOT NULL, payload BLOB NOT NULL)"
+    )
+    database.execute("CREATE INDEX past_at ON past (at_ms)")
+    database.execute("CREATE INDEX past_person ON past (person, at_ms) WHERE person != ''")
