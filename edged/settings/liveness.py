@@ -27,7 +27,7 @@ class LivenessSettings(Section):
     motion: bool = option(True, "Watch whether the face moves as a flat picture would.", remote="live")
     busy_fraction: float = option(
         0.05,
-        "Most of one processor core that all this may take; looks become rarer until it fits.",
+        "Most of one processor core that the network may take; looks become rarer until it fits.",
         remote="live",
         ge=0.005,
         le=1,
