@@ -19,15 +19,17 @@ from edged.events import (
     Summary,
     iso_utc,
 )
-from edged.judgement import blink, drowsiness, gaze, presence, summary
+from edged.judgement import blink, drowsiness, gaze, presence, seat, security, summary
 from edged.judgement.primary import primary
-from edged.observations import Face, Observation
+from edged.judgement.security import Blocked, Surroundings
+from edged.observations import Face, Observation, Thing
 from edged.settings import JudgementSettings
 
 _BLINKS_OF = {"single": 1, "double": 2, "triple": 3, "long": 1}
 _JITTER_MS = 200.0  # time that runs back by no more than this stands still
 _BREAK_MS = 1000.0  # further back, the stream began anew; it was away for we know not how long, call it this
-State = Union[PresenceState, GazeState, EyesState]
+State = Union[PresenceState, GazeState, EyesState, seat.State]
+_NOTHING_BESIDE = Surroundings()
 
 
 class JudgementState(msgspec.Struct, frozen=True):
@@ -44,6 +46,7 @@ class JudgementState(msgspec.Struct, frozen=True):
     gaze: gaze.GazeMemory = gaze.GazeMemory()
     drowsiness: drowsiness.DrowsinessMemory = drowsiness.DrowsinessMemory()
     summary: summary.SummaryMemory = summary.SummaryMemory()
+    seat: seat.SeatMemory = seat.SeatMemory()
     shown_yaw_degrees: float | None = None
     shown_pitch_degrees: float | None = None
     eyes_since_wall_ns: int = 0
@@ -58,6 +61,14 @@ class Outcome(NamedTuple):
     faces: tuple[Face, ...]
 
 
+class _Picture(NamedTuple):
+    """What of an observation is judged."""
+
+    faces: tuple[Face, ...]
+    things: tuple[Thing, ...] | None
+    blocked: bool | None
+
+
 class _Moment(NamedTuple):
     """When something is judged. at_ms: judgement's time; stream_ms: the stream's; frame: -1 where none was seen."""
 
@@ -68,18 +79,24 @@ class _Moment(NamedTuple):
     wall_ns: int
 
 
-def begin() -> JudgementState:
-    """Nothing is known yet."""
-    return JudgementState()
+def begin(settings: JudgementSettings | None = None, blocked: Blocked | None = None) -> JudgementState:
+    """Nothing is known yet, but for a block of the seat that nobody has released."""
+    return JudgementState(seat=seat.begin(settings, blocked))
 
 
-def observe(settings: JudgementSettings, state: JudgementState, observation: Observation) -> Outcome:
-    """Take in one analysed frame; time is the observation's own."""
+def observe(
+    settings: JudgementSettings,
+    state: JudgementState,
+    observation: Observation,
+    around: Surroundings = _NOTHING_BESIDE,
+) -> Outcome:
+    """Take in one analysed frame; time is the observation's own. around: what no picture shows."""
     state = _at(state, observation.at_ms)
     moment = _Moment(
         state.at_ms or 0.0, observation.at_ms, observation.frame, observation.captured_ns, observation.wall_ns
     )
-    state, bodies, figures = _step(settings, state, observation.faces, moment)
+    picture = _Picture(observation.faces, observation.things, observation.blocked)
+    state, bodies, figures = _step(settings, state, picture, around, moment)
     faces = tuple(
         msgspec.structs.replace(one, zone=gaze.zone_of(settings.gaze, state.gaze, one, blink.openness(one)))
         for one in observation.faces
@@ -88,13 +105,52 @@ def observe(settings: JudgementSettings, state: JudgementState, observation: Obs
 
 
 def elapse(
-    settings: JudgementSettings, state: JudgementState, *, at_ms: float, captured_ns: int, wall_ns: int
+    settings: JudgementSettings,
+    state: JudgementState,
+    around: Surroundings = _NOTHING_BESIDE,
+    *,
+    at_ms: float,
+    captured_ns: int,
+    wall_ns: int,
 ) -> Outcome:
     """Time passed without an observation: the camera is gone, or nothing has been analysed for a while."""
     state = _at(state, at_ms)
     moment = _Moment(state.at_ms or 0.0, at_ms, -1, captured_ns, wall_ns)
-    state, bodies, figures = _step(settings, state, None, moment)
+    state, bodies, figures = _step(settings, state, None, around, moment)
     return Outcome(state, _happenings(bodies, moment), figures, ())
+
+
+def challenge(
+    settings: JudgementSettings,
+    state: JudgementState,
+    seed: bytes,
+    faces: Sequence[Face],
+    *,
+    at_ms: float,
+    frame: int,
+    captured_ns: int,
+    wall_ns: int,
+) -> Outcome:
+    """Ask the primary one of the faces in view for a sign of life; without happenings there was nobody to be asked.
+
+    seed: 16 bytes or more that nobody can guess. frame: of the newest observation.
+    """
+    state = _at(state, at_ms)
+    moment = _Moment(state.at_ms or 0.0, at_ms, frame, captured_ns, wall_ns)
+    asked, bodies = seat.ask(settings, state.seat, seed, faces, at_ms=moment.at_ms, frame=frame)
+    return Outcome(msgspec.structs.replace(state, seat=asked), _happenings(bodies, moment), None, ())
+
+
+def unlocked(settings: JudgementSettings, state: JudgementState, wall_ns: int) -> JudgementState:
+    """Somebody unlocked the seat."""
+    guarded = security.unlocked(settings.security, state.seat.security, wall_ns=wall_ns)
+    return msgspec.structs.replace(state, seat=msgspec.structs.replace(state.seat, security=guarded))
+
+
+def release(settings: JudgementSettings, state: JudgementState, wall_ns: int) -> JudgementState:
+    """Whoever may do so ended the block of the seat."""
+    guarded = security.release(settings.security, state.seat.security, wall_ns=wall_ns)
+    return msgspec.structs.replace(state, seat=msgspec.structs.replace(state.seat, security=guarded))
 
 
 def finish(state: JudgementState, last: Observation) -> Outcome:
@@ -116,9 +172,10 @@ def _at(state: JudgementState, stream_ms: float) -> JudgementState:
 
 
 def _step(
-    settings: JudgementSettings, state: JudgementState, seen: tuple[Face, ...] | None, moment: _Moment
+    settings: JudgementSettings, state: JudgementState, picture: _Picture | None, around: Surroundings, moment: _Moment
 ) -> tuple[JudgementState, Sequence[EventBody], Summary | None]:
-    """What follows from the faces of a frame, or from there having been no frame (None)."""
+    """What follows from a frame, or from there having been none (None)."""
+    seen = None if picture is None else picture.faces
     at_ms, frame, wall_ns = moment.at_ms, moment.frame, moment.wall_ns
     there, change = presence.step(
         settings.presence, state.presence, len(seen or ()), at_ms=at_ms, frame=frame, wall_ns=wall_ns
@@ -175,10 +232,21 @@ def _step(
         at_ms=at_ms,
         wall_ns=wall_ns,
     )
-    # Who arrives is told first, and who leaves last.
+    things, blocked = (None, None) if picture is None else (picture.things, picture.blocked)
+    sitting, found = seat.step(
+        settings,
+        state.seat,
+        seat.Seen(seen, things, blocked, there.people, blinks),
+        around,
+        at_ms=at_ms,
+        frame=frame,
+        wall_ns=wall_ns,
+    )
+    # Who arrives is told first, and who leaves last; then what follows for the seat.
     bodies: list[EventBody] = [*looks, *blinks, *([] if drowsy is None else [drowsy])]
     if change is not None:
         bodies.insert(len(bodies) if left else 0, change)
+    bodies += found
     after = JudgementState(
         at_ms=at_ms,
         offset_ms=state.offset_ms,
@@ -187,6 +255,7 @@ def _step(
         gaze=look,
         drowsiness=awake,
         summary=window,
+        seat=sitting,
         shown_yaw_degrees=shown[0],
         shown_pitch_degrees=shown[1],
         eyes_since_wall_ns=state.eyes_since_wall_ns,
@@ -201,8 +270,11 @@ def _happenings(bodies: Sequence[EventBody], moment: _Moment) -> tuple[Happening
     return tuple(Happening(body, moment.frame, moment.stream_ms, moment.captured_ns, moment.wall_ns) for body in bodies)
 
 
-def states(state: JudgementState) -> dict[str, State]:
-    """How things are now, by aspect, as the state topics carry it. `since` is 1970 before the first observation."""
+def states(state: JudgementState, settings: JudgementSettings | None = None) -> dict[str, State]:
+    """How things are now, by aspect, as the state topics carry it. `since` is 1970 before the first observation.
+
+    Identity, liveness and objects only once there has been a look; security only by settings that have it on.
+    """
     someone = state.presence.people > 0
     zone = state.gaze.zone if someone else None
     since_wall_ns = state.presence.since_wall_ns
@@ -216,6 +288,7 @@ def states(state: JudgementState) -> dict[str, State]:
             state.shown_pitch_degrees if someone else None,
         ),
         "eyes": EyesState(_closed(state), state.drowsiness.drowsy, iso_utc(state.eyes_since_wall_ns or since_wall_ns)),
+        **seat.states(settings, state.seat),
     }
 
 
