@@ -1,7 +1,8 @@
 """What a child process and the daemon say to each other, one message per packet, as MessagePack.
 
 Upwards: observations, progress beacons, what capture, inference and hooks have to say about themselves.
-Downwards: pause, resume, a request for one picture, other settings, what a hook is called with, stop.
+Downwards: pause, resume, a request for one picture, other settings, what a hook is called with, evidence to be
+kept, stop.
 """
 
 from __future__ import annotations
@@ -80,6 +81,32 @@ class HookAnswer(msgspec.Struct, frozen=True, tag="hook_answer", tag_field="type
     trouble: str = ""
 
 
+class Enrolled(msgspec.Struct, frozen=True, tag="enrolled", tag_field="type"):
+    """What became of an enrolment before the camera. error: why nobody was enrolled; empty: somebody was.
+
+    vectors: how many were kept; refused: why pictures were not taken, with how many; false_accept: the chance that a
+    stranger is taken for this person at one look.
+    """
+
+    request: str
+    name: str
+    vectors: int = 0
+    refused: list[str] = []
+    warnings: list[str] = []
+    false_accept: float | None = None
+    error: str = ""
+
+
+class EvidenceKept(msgspec.Struct, frozen=True, tag="evidence_kept", tag_field="type"):
+    """Evidence was encrypted and written, or not: then says reason why. sha256: of the file, in hexadecimal."""
+
+    event: str
+    pictures: int = 0
+    bytes: int = 0
+    sha256: str = ""
+    reason: str = ""
+
+
 class Pause(msgspec.Struct, frozen=True, tag="pause", tag_field="type"):
     """Give the camera back and stop looking."""
 
@@ -123,12 +150,42 @@ class HandEvent(msgspec.Struct, frozen=True, tag="hand_event", tag_field="type")
     event: bytes
 
 
+class Enrol(msgspec.Struct, frozen=True, tag="enrol", tag_field="type"):
+    """Enrol who sits before the camera now, alone. keep_pictures: keep the aligned pictures as well."""
+
+    request: str
+    name: str
+    seconds: float = 5.0
+    keep_pictures: bool = False
+
+
+class KeepEvidence(msgspec.Struct, frozen=True, tag="keep_evidence", tag_field="type"):
+    """Encrypt the pictures around a moment and write them in the folder, as the file of this event.
+
+    header: `evidence.container.Header` as JSON, without parts. of_file: the key of this one file. details: what is sealed
+    beside the pictures. captured_ns: CLOCK_MONOTONIC of the event.
+    """
+
+    event: str
+    header: bytes
+    of_file: bytes
+    details: bytes
+    folder: str
+    captured_ns: int
+
+    def __repr__(self) -> str:
+        """Without the key."""
+        return f"KeepEvidence({self.event!r})"
+
+
 class Stop(msgspec.Struct, frozen=True, tag="stop", tag_field="type"):
     """End in good order."""
 
 
-Upward = Union[Observation, Beacon, CaptureReport, InferenceReport, Picture, Failed, HookReady, HookAnswer]
-Downward = Union[Pause, Resume, TakePicture, Adopt, Stop, BeginHook, HandObservation, HandEvent]
+Upward = Union[
+    Observation, Beacon, CaptureReport, InferenceReport, Picture, Failed, HookReady, HookAnswer, EvidenceKept
+]
+Downward = Union[Pause, Resume, TakePicture, Adopt, Stop, BeginHook, HandObservation, HandEvent, KeepEvidence]
 # What a beacon says while models are loaded: known work with a long budget.
 LOADING = "loading models"
 MAX_PACKET_BYTES = 96 * 1024

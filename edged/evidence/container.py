@@ -26,10 +26,10 @@ _HEADER_LIMIT = 64 * 1024
 
 
 class Part(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """bytes: as sealed. at: UTC, ISO 8601, when the picture was captured. frame: its number."""
+    """bytes: as sealed. wall_ms: UTC, Unix milliseconds, when the picture was captured. frame: its number."""
 
     bytes: int
-    at: str = ""
+    wall_ms: int = 0
     frame: int = -1
 
 
@@ -52,9 +52,9 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True)
 class Picture:
-    """One JPEG. at: UTC, ISO 8601."""
+    """One JPEG. wall_ms: UTC, Unix milliseconds."""
 
-    at: str
+    wall_ms: int
     frame: int
     jpeg: bytes
 
@@ -72,7 +72,7 @@ class Opened:
 def pack(header: Header, of_file: bytes, details: bytes, pictures: list[Picture]) -> bytes:
     """The content of a file. header: without parts. of_file: from `sealing.file_key` with the header's salt and event."""
     sizes = [Part(len(details) + sealing.TAG_BYTES)]
-    sizes += [Part(len(each.jpeg) + sealing.TAG_BYTES, each.at, each.frame) for each in pictures]
+    sizes += [Part(len(each.jpeg) + sealing.TAG_BYTES, each.wall_ms, each.frame) for each in pictures]
     head = _MAGIC + msgspec.json.encode(msgspec.structs.replace(header, parts=sizes)) + b"\n"
     clear = [details, *(each.jpeg for each in pictures)]
     return head + b"".join(sealing.seal(part, of_file, number, head) for number, part in enumerate(clear))
@@ -114,7 +114,7 @@ def unpack(content: bytes, key: bytes, name: str) -> Opened:
     if not any(part is not None for part in clear):
         problems = [f"{name}: nothing of it can be opened: its header was altered, or all of it"]
     pictures = [
-        Picture(part.at, part.frame, jpeg)
+        Picture(part.wall_ms, part.frame, jpeg)
         for part, jpeg in zip(header.parts[1:], clear[1:], strict=True)
         if jpeg is not None
     ]

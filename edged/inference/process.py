@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 
 from edged.frames import FrameSlot
+from edged.inference.evidence import EvidenceKeeper
 from edged.inference.models import ModelStore, default_directory
 from edged.inference.pacing import Pacer
 from edged.inference.pipeline import Pipeline
-from edged.messages import LOADING, Adopt, InferenceReport, Pause, Resume
+from edged.messages import LOADING, Adopt, InferenceReport, KeepEvidence, Pause, Resume
 from edged.processes.child import ChildLink
 from edged.settings import Settings
 
@@ -32,13 +33,18 @@ def main(link: ChildLink, slot: FrameSlot, settings: Settings) -> None:
     pipeline = Pipeline(
         settings.inference, ModelStore(default_directory(settings.models)), stream_landmarks=settings.stream.landmarks
     )
+    keeper = EvidenceKeeper(settings.evidence)
     try:
-        _loop(link, slot, settings, pipeline)
+        _loop(link, slot, settings, pipeline, keeper)
     finally:
-        pipeline.close()
+        try:
+            for kept in keeper.close():
+                link.send(kept)
+        finally:
+            pipeline.close()
 
 
-def _loop(link: ChildLink, slot: FrameSlot, settings: Settings, pipeline: Pipeline) -> None:
+def _loop(link: ChildLink, slot: FrameSlot, settings: Settings, pipeline: Pipeline, keeper: EvidenceKeeper) -> None:
     pacer = Pacer(settings.inference, settings.capture.frames_per_second)
     lockstep = settings.capture.pace == "fast"
     buffer = np.empty(settings.capture.width * settings.capture.height * 3, np.uint8)
@@ -52,12 +58,17 @@ def _loop(link: ChildLink, slot: FrameSlot, settings: Settings, pipeline: Pipeli
         for message in link.receive():
             if isinstance(message, (Pause, Resume)):
                 paused = isinstance(message, Pause)
+                keeper.clear()
+            elif isinstance(message, KeepEvidence):
+                keeper.keep(message)
             elif isinstance(message, Adopt):
                 adopted = Settings.model_validate_json(message.settings)
                 pipeline.adopt(adopted.inference)
                 pacer.adopt(adopted.inference, adopted.capture.frames_per_second)
                 report = pipeline.report()
                 _tell(link, report, slowed=slowed)
+        for kept in keeper.tick(time.monotonic_ns()):
+            link.send(kept)
         link.beacon("paused" if paused else doing, budget)
         if paused:
             link.wait(_TURN_SECONDS)
@@ -70,6 +81,7 @@ def _loop(link: ChildLink, slot: FrameSlot, settings: Settings, pipeline: Pipeli
         started, began = time.monotonic(), time.thread_time()
         observation = pipeline.analyse(image, stamp)
         link.send(observation)
+        keeper.see(image, stamp)
         doing, budget = "analysing frames", _patience(time.monotonic() - started)
         if lockstep:
             slot.taken(sequence)

@@ -28,7 +28,9 @@ def packed(event: str, pictures: int = 2, key: bytes = KEY, camera: str = "front
     """The content of a file with so many `pictures` that only look like JPEGs."""
     salt = sealing.new_salt()
     header = Header(event, camera, "security", iso_utc(time.time_ns()), salt.hex(), sealing.key_name(key), [])
-    taken = [Picture(iso_utc(time.time_ns()), number, b"\xff\xd8 picture %d" % number) for number in range(pictures)]
+    taken = [
+        Picture(time.time_ns() // 1_000_000, number, b"\xff\xd8 picture %d" % number) for number in range(pictures)
+    ]
     return pack(header, sealing.file_key(key, salt, event), details(event), taken)
 
 
