@@ -21,6 +21,7 @@ from edged.inference.pipeline import Pipeline
 from edged.judgement import judge
 from edged.observations import Observation, from_json
 from edged.settings import JudgementSettings, Settings
+from edged.store.directory import chosen_directory
 
 # Ids of replayed events come from the recording alone, so that a replay gives the same ones.
 REPLAY_SESSION = b""
@@ -50,7 +51,8 @@ class Analysis:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         store = ModelStore(default_directory(settings.models))
-        self.pipeline = Pipeline(settings.inference, store)
+        # Whoever looks at a clip meets the people the daemon knows, and leaves no strangers with it.
+        self.pipeline = Pipeline(settings.inference, store, state_directory=chosen_directory(settings.store))
         report = self.pipeline.report()
         if not report.stages:
             # The daemon tells its health of this and waits; here nothing could ever come out.

@@ -183,9 +183,18 @@ class Stop(msgspec.Struct, frozen=True, tag="stop", tag_field="type"):
 
 
 Upward = Union[
-    Observation, Beacon, CaptureReport, InferenceReport, Picture, Failed, HookReady, HookAnswer, EvidenceKept
+    Observation,
+    Beacon,
+    CaptureReport,
+    InferenceReport,
+    Picture,
+    Failed,
+    Enrolled,
+    HookReady,
+    HookAnswer,
+    EvidenceKept,
 ]
-Downward = Union[Pause, Resume, TakePicture, Adopt, Stop, BeginHook, HandObservation, HandEvent, KeepEvidence]
+Downward = Union[Pause, Resume, TakePicture, Adopt, Enrol, Stop, BeginHook, HandObservation, HandEvent, KeepEvidence]
 # What a beacon says while models are loaded: known work with a long budget.
 LOADING = "loading models"
 MAX_PACKET_BYTES = 96 * 1024

@@ -52,7 +52,7 @@ class _Person:
 class Pipeline:
     """Analyses frames one after the other. Raises RuntimeMissing or ModelError when no back end can be built.
 
-    state_directory: where the gallery of known people lies; None: nobody is known.
+    state_directory: where the gallery of known people lies; None: nobody is known. remembers: see `Surroundings`.
     """
 
     def __init__(
@@ -62,13 +62,14 @@ class Pipeline:
         *,
         stream_landmarks: bool = False,
         state_directory: Path | None = None,
+        remembers: bool = False,
     ) -> None:
         self._settings = settings
         self._stream_landmarks = stream_landmarks
         self._gate = MotionGate(settings.motion_threshold)
         self._people: dict[int, _Person] = {}
         self.finder: FaceFinder = _build_finder(settings, store)
-        self.stages = Stages(settings, Surroundings(store, state_directory))
+        self.stages = Stages(settings, Surroundings(store, state_directory, remembers))
 
     def adopt(self, settings: InferenceSettings) -> None:
         """Take over changed live settings between two frames."""

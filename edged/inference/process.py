@@ -13,9 +13,10 @@ from edged.inference.evidence import EvidenceKeeper
 from edged.inference.models import ModelStore, default_directory
 from edged.inference.pacing import Pacer
 from edged.inference.pipeline import Pipeline
-from edged.messages import LOADING, Adopt, InferenceReport, KeepEvidence, Pause, Resume
+from edged.messages import LOADING, Adopt, Enrol, InferenceReport, KeepEvidence, Pause, Resume
 from edged.processes.child import ChildLink
 from edged.settings import Settings
+from edged.store.directory import chosen_directory
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,11 @@ def main(link: ChildLink, slot: FrameSlot, settings: Settings) -> None:
     cv2.setNumThreads(1)
     link.beacon(LOADING, _LOADING_SECONDS)
     pipeline = Pipeline(
-        settings.inference, ModelStore(default_directory(settings.models)), stream_landmarks=settings.stream.landmarks
+        settings.inference,
+        ModelStore(default_directory(settings.models)),
+        stream_landmarks=settings.stream.landmarks,
+        state_directory=chosen_directory(settings.store),
+        remembers=True,
     )
     keeper = EvidenceKeeper(settings.evidence)
     try:
@@ -48,9 +53,9 @@ def _loop(link: ChildLink, slot: FrameSlot, settings: Settings, pipeline: Pipeli
     pacer = Pacer(settings.inference, settings.capture.frames_per_second)
     lockstep = settings.capture.pace == "fast"
     buffer = np.empty(settings.capture.width * settings.capture.height * 3, np.uint8)
-    report = pipeline.report()
-    _tell(link, report, slowed=False)
-    slowed = paused = False
+    told = (False, pipeline.stages.warnings)
+    _tell(link, pipeline.report(), slowed=False)
+    paused = False
     sequence = 0
     # The first frame warms up every kernel; what it took says how long a frame may take on this board.
     doing, budget = "analysing the first frame", _LOADING_SECONDS
@@ -61,12 +66,13 @@ def _loop(link: ChildLink, slot: FrameSlot, settings: Settings, pipeline: Pipeli
                 keeper.clear()
             elif isinstance(message, KeepEvidence):
                 keeper.keep(message)
+            elif isinstance(message, Enrol):
+                pipeline.stages.enrolling.enrol(message)
             elif isinstance(message, Adopt):
                 adopted = Settings.model_validate_json(message.settings)
                 pipeline.adopt(adopted.inference)
                 pacer.adopt(adopted.inference, adopted.capture.frames_per_second)
-                report = pipeline.report()
-                _tell(link, report, slowed=slowed)
+                _tell(link, pipeline.report(), slowed=pacer.slowed)
         for kept in keeper.tick(time.monotonic_ns()):
             link.send(kept)
         link.beacon("paused" if paused else doing, budget)
@@ -81,6 +87,12 @@ def _loop(link: ChildLink, slot: FrameSlot, settings: Settings, pipeline: Pipeli
         started, began = time.monotonic(), time.thread_time()
         observation = pipeline.analyse(image, stamp)
         link.send(observation)
+        for outcome in pipeline.stages.enrolling.outcomes():
+            link.send(outcome)
+        if (pacer.slowed, pipeline.stages.warnings) != told:
+            # The gallery may be tampered with, or mended, at any time.
+            told = (pacer.slowed, pipeline.stages.warnings)
+            _tell(link, pipeline.report(), slowed=pacer.slowed)
         keeper.see(image, stamp)
         doing, budget = "analysing frames", _patience(time.monotonic() - started)
         if lockstep:
@@ -88,9 +100,6 @@ def _loop(link: ChildLink, slot: FrameSlot, settings: Settings, pipeline: Pipeli
             continue
         empty = not observation.faces and not observation.motion
         slot.set_demand(pacer.step(time.monotonic(), time.thread_time() - began, empty=empty))
-        if pacer.slowed != slowed:
-            slowed = pacer.slowed
-            _tell(link, report, slowed=slowed)
 
 
 def _patience(spent_seconds: float) -> float:

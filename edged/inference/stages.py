@@ -10,13 +10,14 @@ import importlib
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, Union
+from typing import Any, NamedTuple, Protocol, Union, runtime_checkable
 
 import msgspec
 
 from edged.inference.crops import Image
 from edged.inference.finder import FoundFace
 from edged.inference.models import ModelStore
+from edged.messages import Enrol, Enrolled
 from edged.observations import Face, Identity, Liveness, Thing
 from edged.settings import InferenceSettings
 
@@ -24,15 +25,20 @@ from edged.settings import InferenceSettings
 Finding = Union[Identity, Liveness, dict[str, float]]
 
 # "module:class"; each is made with (InferenceSettings, Surroundings). In the order in which they look.
-FACE_STAGES: tuple[str, ...] = ()
+FACE_STAGES: tuple[str, ...] = ("edged.inference.recognition.stage:RecognitionStage",)
 SCENE_STAGES: tuple[str, ...] = ()
 
 
 class Surroundings(NamedTuple):
-    """What a stage may reach for. state_directory: where the gallery lies; None: nothing is kept or known."""
+    """What a stage may reach for.
+
+    state_directory: where the gallery lies; None: nothing is kept or known. remembers: what is seen now may be kept for
+    later, as strangers are; not so when somebody only looks at a clip.
+    """
 
     store: ModelStore
     state_directory: Path | None = None
+    remembers: bool = False
 
 
 class Stage(Protocol):
@@ -59,13 +65,27 @@ class Stage(Protocol):
         """Release what it holds."""
 
 
+@runtime_checkable
+class Enrolling(Protocol):
+    """A stage that people can be enrolled with."""
+
+    def enrol(self, wish: Enrol) -> None:
+        """Begin; `outcomes` tells how it ended."""
+
+    def outcomes(self) -> list[Enrolled]:
+        """Enrolments that ended since the last call."""
+
+
 class FaceStage(Stage, Protocol):
     """Looks at faces: recognition, liveness, attributes."""
 
     def look(
         self, image: Image, faces: Sequence[FoundFace], measured: Mapping[int, Face], at_seconds: float
     ) -> Mapping[int, Finding]:
-        """Findings by track, only for faces that were really asked about. image: the BGR frame; measured: by track."""
+        """Findings by track, only for faces that were really asked about. image: the BGR frame; measured: by track.
+
+        Frames without faces are shown as well.
+        """
 
 
 class SceneStage(Stage, Protocol):
@@ -98,6 +118,16 @@ class Stages:
         """Face stages first."""
         return [*self.of_faces, *self.of_scene]
 
+    @property
+    def warnings(self) -> list[str]:
+        """What all of them have to say."""
+        return [warning for stage in self.all for warning in stage.warnings]
+
+    @property
+    def enrolling(self) -> Enrolling:
+        """The stage that enrols people."""
+        return next(stage for stage in self.of_faces if isinstance(stage, Enrolling))
+
     def look(
         self, image: Image, found: Sequence[FoundFace], faces: tuple[Face, ...], at_seconds: float, moves: bool
     ) -> Seen:
@@ -106,7 +136,7 @@ class Stages:
         findings: dict[int, dict[str, Any]] = {}
         measured = {face.track: face for face in faces}
         for face_stage in self.of_faces:
-            if face_stage.running and found:
+            if face_stage.running:
                 started = time.perf_counter_ns()
                 for track, finding in face_stage.look(image, found, measured, at_seconds).items():
                     findings.setdefault(track, {})[_field(finding)] = finding

@@ -104,6 +104,10 @@ class Gallery:
 
     def __init__(self, folder: Path, key_file: Path | None = None) -> None:
         self.path = folder / GALLERY_FILE
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{folder} cannot be made: {error.strerror} (set store.directory)") from None
         self._key = read_key(folder, key_file)
         # A damaged one is not replaced: that nobody is known any more must not happen by itself.
         self._database = Database(self.path, GALLERY_MIGRATIONS, replace_damaged=False)

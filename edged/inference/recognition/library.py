@@ -1,0 +1,145 @@
+"""The gallery as the stage uses it: read into matrices, read again when it changed, strangers and learning beside it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
+from edged.errors import EdgedError
+from edged.inference.recognition.embedders import Embedder
+from edged.inference.recognition.embedders import Vector as Embedding
+from edged.inference.recognition.known import Match, Matrix
+from edged.inference.recognition.learning import Learning
+from edged.inference.recognition.renewal import renew
+from edged.inference.recognition.strangers import Strangers
+from edged.inference.stages import Surroundings
+from edged.observations import Identity
+from edged.settings.recognition import RecognitionSettings
+from edged.store.gallery import Contents, Gallery
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_REFRESH_SECONDS = 0.5
+_NOBODY = -1.0  # the similarity to nobody
+
+
+class Library:
+    """Looks vectors up. warnings: plain sentences on what is wrong with the gallery. Raises StoreError at construction."""
+
+    def __init__(self, settings: RecognitionSettings, embedder: Embedder, surroundings: Surroundings) -> None:
+        assert surroundings.state_directory is not None
+        self.settings = settings
+        self._embedder = embedder
+        self._remembers = surroundings.remembers
+        self.gallery = Gallery(surroundings.state_directory, settings.key_file)
+        self._strangers = Strangers(self.gallery, embedder)
+        self._learning = Learning(self.gallery, embedder)
+        self._refreshed_at = -1e9
+        self._version = -1
+        self.warnings: list[str] = []
+        self._unwritten = ""
+        self.contents = Contents()
+        self._known = Matrix([], [])
+        self._unknown = Matrix([], [])
+        self.reload()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.gallery.close()
+
+    def refresh(self, at_seconds: float) -> None:
+        """Read the gallery again if somebody changed it; looked at twice a second of stream time."""
+        if 0 <= at_seconds - self._refreshed_at < _REFRESH_SECONDS:
+            return
+        self._refreshed_at = at_seconds
+        try:
+            gone = self._remembers and self._strangers.expire(self.settings)
+            if gone or self.gallery.version() != self._version:
+                self.reload()
+        except EdgedError as error:
+            self._cannot_write(error)
+
+    def reload(self) -> None:
+        """Read everybody; vectors of another model are made anew where pictures were kept."""
+        self._version = self.gallery.version()
+        try:
+            self.contents = self.gallery.contents()
+            lost: list[str] = []
+            if self._remembers:
+                renewed, lost = renew(self.gallery, self.contents, self._embedder)
+                if renewed:
+                    self.contents = self.gallery.contents()
+        except EdgedError as error:
+            # Who cannot be read is not known: better nobody than anybody.
+            self.contents = Contents(problems=[str(error)])
+            lost = []
+        fits = [
+            one
+            for one in self.contents.vectors
+            if (one.model, one.version) == (self._embedder.model, self._embedder.version)
+        ]
+        people = self.contents.people.values()
+        self._known = Matrix([one for one in people if not one.stranger], fits)
+        self._unknown = Matrix([one for one in people if one.stranger], fits)
+        self._learning.load(self.contents)
+        self.warnings = [f"the gallery was tampered with: {problem}" for problem in self.contents.problems]
+        if lost:
+            self.warnings.append(
+                f"{', '.join(lost)} cannot be recognised by {self._embedder.model}, for they were enrolled otherwise and "
+                "no pictures were kept (cure: edged faces enroll NAME again)"
+            )
+        for warning in self.warnings:
+            log.warning("%s", warning)
+
+    def only(self, tracks: set[int]) -> None:
+        """Only these tracks are still there."""
+        self._strangers.gone(tracks)
+
+    def look_up(self, track: int, vector: Embedding, quality: float, *, settled: bool) -> Identity:
+        """Who this is. settled: the last looks said the same. Strangers may be noted, known people learned."""
+        threshold = self._embedder.threshold
+        best = self._known.search(vector)
+        if best is not None and best.similarity >= threshold:
+            self._strangers.known(track)
+            if self._remembers and self.settings.learn and settled:
+                self._write(self._learning.look, best, vector, quality, self._known, self.settings)
+            return _identity(best, threshold, quality)
+        nearest = None if best is None else round(best.similarity, 4)
+        if self.settings.strangers:
+            again = self._unknown.search(vector)
+            if again is not None and again.similarity >= threshold:
+                if self._remembers:
+                    self._write(self._strangers.meet, again, vector, quality, self._unknown)
+                return Identity(
+                    again.person.name, round(again.similarity, 4), threshold, quality, nearest, stranger=True
+                )
+            if self._remembers and (new := self._write(self._strangers.wonder, track, vector, quality, best)):
+                return Identity(new.name, 1.0, threshold, quality, nearest, stranger=True)
+        if best is None:
+            return Identity(None, _NOBODY, threshold, quality)
+        return _identity(best, threshold, quality)
+
+    def _write(self, write: Callable[..., T], *arguments: object) -> T | None:
+        """Do what may write; a gallery that cannot be written still recognises."""
+        try:
+            written = write(*arguments)
+        except EdgedError as error:
+            self._cannot_write(error)
+            return None
+        if written:
+            self.reload()
+        return written
+
+    def _cannot_write(self, error: EdgedError) -> None:
+        if str(error) != self._unwritten:
+            self._unwritten = str(error)
+            log.warning("strangers are not remembered, and nothing is learned: %s", error)
+            self.warnings.append(f"strangers are not remembered, and nothing is learned: {error}")
+
+
+def _identity(match: Match, threshold: float, quality: float) -> Identity:
+    runner_up = None if match.runner_up is None else round(match.runner_up, 4)
+    return Identity(match.person.name, round(match.similarity, 4), threshold, quality, runner_up)

@@ -1,0 +1,92 @@
+"""Strangers who are known again: whose vectors are near to each other is one person, `unknown-3`.
+
+A stranger is made from several good looks at one track that agree, so that one bad picture makes nobody. What is
+written is little: a new stranger, a few vectors that show them otherwise, and now and then when they were last seen.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from edged.inference.recognition.embedders import Embedder
+from edged.inference.recognition.embedders import Vector as Embedding
+from edged.inference.recognition.known import Match, Matrix, to_bytes
+from edged.settings.recognition import RecognitionSettings
+from edged.store.gallery import Gallery, NewVector, Person
+
+_LOOKS = 3  # good looks that must agree before somebody is a stranger
+_LOOKS_ONCE_KNOWN = 8  # the same, for a face that was known before: it is rather turned away than another
+_GOOD_QUALITY = 0.5
+_DOUBT = 0.05  # a face this near below the threshold to somebody known is no stranger yet
+_VECTORS = 5  # most that are kept of one stranger
+_ANOTHER_LOOK = 0.8  # a vector further from all others than this shows the stranger otherwise
+_SEEN_SECONDS = 60.0
+_EXPIRE_SECONDS = 3600.0
+
+
+@dataclass
+class _Waiting:
+    """Looks at a track that may become a stranger."""
+
+    vectors: list[tuple[Embedding, float]] = field(default_factory=list)
+    was_known: bool = False
+
+
+class Strangers:
+    """Finds and makes them. Raises StoreError and GalleryError when they cannot be written."""
+
+    def __init__(self, gallery: Gallery, embedder: Embedder) -> None:
+        self._gallery = gallery
+        self._embedder = embedder
+        self._waiting: dict[int, _Waiting] = {}
+        self._told: dict[int, float] = {}
+        self._expired_at = -1e18
+
+    def known(self, track: int) -> None:
+        """The face is somebody's who is enrolled."""
+        self._waiting[track] = _Waiting(was_known=True)
+
+    def gone(self, tracks: set[int]) -> None:
+        """Only these tracks are still there."""
+        self._waiting = {track: one for track, one in self._waiting.items() if track in tracks}
+
+    def meet(self, match: Match, vector: Embedding, quality: float, matrix: Matrix) -> bool:
+        """A stranger was seen again. True: something was written that changes what is searched."""
+        now = time.time()
+        person = match.person
+        if now - self._told.get(person.id, person.last_seen_at or 0.0) > _SEEN_SECONDS:
+            self._gallery.saw_stranger(person.id, now)
+            self._told[person.id] = now
+        rows = matrix.of(person.id)
+        if quality < _GOOD_QUALITY or len(rows) >= _VECTORS or float((rows @ vector).max()) > _ANOTHER_LOOK:
+            return False
+        return self._gallery.add_vector(person.id, self._kept(vector, quality), now, _VECTORS)
+
+    def wonder(self, track: int, vector: Embedding, quality: float, best: Match | None) -> Person | None:
+        """Nobody knows this face: is it time to call it a stranger? Returns the new one."""
+        if quality < _GOOD_QUALITY or (best and best.similarity > self._embedder.threshold - _DOUBT):
+            return None
+        waiting = self._waiting.setdefault(track, _Waiting())
+        waiting.vectors = [*waiting.vectors, (vector, quality)][-_LOOKS_ONCE_KNOWN:]
+        if len(waiting.vectors) < (_LOOKS_ONCE_KNOWN if waiting.was_known else _LOOKS):
+            return None
+        last = waiting.vectors[-_LOOKS:]
+        rows = np.array([one for one, _ in last])
+        if float((rows @ rows.T).min()) < self._embedder.threshold:
+            return None
+        del self._waiting[track]
+        return self._gallery.add_stranger([self._kept(one, good) for one, good in last], time.time())
+
+    def expire(self, settings: RecognitionSettings) -> bool:
+        """Forget who was not seen for long; asked often, it looks once an hour. True: somebody went."""
+        now = time.time()
+        if now - self._expired_at < _EXPIRE_SECONDS:
+            return False
+        self._expired_at = now
+        return bool(self._gallery.expire(now - settings.strangers_days * 86400, settings.strangers_limit))
+
+    def _kept(self, vector: Embedding, quality: float) -> NewVector:
+        return NewVector(self._embedder.model, self._embedder.version, to_bytes(vector), quality, "stranger")
