@@ -25,7 +25,7 @@ def doctor(
     assignments: Set = None,
     as_json: AsJson = False,
 ) -> None:
-    """Look at Python, libraries, frame memory, permissions, camera, models, runtime, broker, temperature and disk.
+    """Look at Python, libraries, frame memory, permissions, camera, models, runtime, broker, temperature, disk and hooks.
 
     A line for each: ok, or the problem and its cure. Exit status 0 if all is well, 1 if there is a problem.
     """

@@ -26,6 +26,7 @@ _EXAMPLES: dict[str, Any] = {
     "mqtt.tls.ca_file": "ca.pem",
     "mqtt.tls.certificate_file": "client.pem",
     "mqtt.tls.key_file": "client.key",
+    "hooks.NAME.timeout_seconds": 5.0,
     "models.directory": "/var/lib/edged/models",
     "store.directory": "/var/lib/edged",
 }

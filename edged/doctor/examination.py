@@ -31,6 +31,7 @@ from edged.bus.subscriber import Subscriber
 from edged.capture.source import kind_of, redact
 from edged.daemon import board
 from edged.errors import BrokerError, EdgedError
+from edged.hooks.entry_points import offers
 from edged.inference.models import ModelStore, default_directory, needed
 from edged.settings import Settings
 from edged.store.database import inspect
@@ -42,6 +43,7 @@ PROBE_SECONDS = 20.0
 _STUCK_CURES = {
     "camera": "unplug it and plug it in again",
     "network": "the board is very slow or busy: try again when it is idle",
+    "hook": "importing it must not take so long: edged run gives up on it after a minute",
 }
 BROKER_SECONDS = 3.0
 # Room for a pull: the wheel, and the models unpacked.
@@ -72,6 +74,7 @@ def examine(settings: Settings, root: Path = Path("/")) -> Iterator[Finding]:
         lambda: _temperature(settings, root),
         lambda: _disk(settings),
         lambda: _state(settings),
+        lambda: _hooks(settings),
     ]
     for examination in examinations:
         yield from examination()
@@ -332,3 +335,18 @@ def _state(settings: Settings) -> Iterator[Finding]:
     else:
         made = "" if folder.is_dir() else " (made by the first run)"
         yield Finding("state", True, f"{folder}{made}, {counted(waiting, 'event')} waiting for the broker")
+
+
+def _hooks(settings: Settings) -> Iterator[Finding]:
+    """Can what is set up be loaded; what else is installed."""
+    for name, hook in settings.hooks.items():
+        if not hook.enabled:
+            yield Finding("hook", True, f"{name} is switched off (hooks.{name}.enabled)")
+            continue
+        answer = _probe("hook", {"name": name, "events": hook.events})
+        cure = "" if answer["ok"] else str(answer.get("cure") or "its own fault: ask whoever wrote it")
+        yield Finding("hook", bool(answer["ok"]), f"{name}: {answer['what']}", cure)
+    others = [offer for offer in offers() if offer.entry_point.name not in settings.hooks]
+    if others:
+        told = ", ".join(f"{offer.entry_point.name} ({offer.package})" for offer in others)
+        yield Finding("hook", True, f"installed, but not set up by a table [hooks.NAME]: {told}")

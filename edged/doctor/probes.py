@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from edged.errors import EdgedError, SourceError
+from edged.errors import EdgedError, HookUnusable, SourceError
 from edged.settings import CaptureSettings
 
 
@@ -50,12 +50,30 @@ def network(asked: dict[str, Any]) -> dict[str, Any]:
     return {"ok": True, "what": f"{loaded.name} runs in {(time.perf_counter() - begun) * 1000:.1f} ms"}
 
 
+def hook(asked: dict[str, Any]) -> dict[str, Any]:
+    """Load a hook, but do not make one: the daemon may be at work with what it needs for itself."""
+    from edged.events import EVENT_KINDS
+    from edged.hooks.entry_points import offered
+    from edged.hooks.process import loaded
+
+    offer = offered(asked["name"])
+    found = loaded(offer)
+    events = asked["events"] or getattr(found, "events", ())
+    unknown = [str(kind) for kind in events if kind not in EVENT_KINDS]
+    if unknown:
+        cure = f"the kinds are {', '.join(EVENT_KINDS)}"
+        return {"ok": False, "what": f"there are no events {', '.join(unknown)}, which it asks for", "cure": cure}
+    return {"ok": True, "what": f"{offer.entry_point.value} of {offer.package} loads"}
+
+
 def main(name: str) -> None:
     """Answer one question; anything that goes wrong is an answer too."""
     try:
-        answer = {"camera": camera, "network": network}[name](json.load(sys.stdin))
+        answer = {"camera": camera, "network": network, "hook": hook}[name](json.load(sys.stdin))
     except SourceError as error:
         answer = {"ok": False, "what": f"{error.source}: {error.reason}", "cure": error.cure}
+    except HookUnusable as error:
+        answer = {"ok": False, "what": error.reason, "cure": error.cure}
     except EdgedError as error:
         answer = {"ok": False, "what": str(error), "cure": getattr(error, "cure", "")}
     except Exception as error:  # noqa: BLE001 - whatever it is, the doctor tells it

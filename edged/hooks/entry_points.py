@@ -36,7 +36,7 @@ def offered(name: str) -> Offer:
     if len(found) == 1:
         return found[0]
     if found:
-        packages = " and ".join(offer.package for offer in found)
+        packages = " and ".join(sorted(offer.package for offer in found))
         raise HookUnusable(f"{packages} both offer a hook {name}", "uninstall one of them")
     names = [offer.entry_point.name for offer in known]
     if near := difflib.get_close_matches(name, names, n=1):

@@ -93,7 +93,7 @@ def answer(hook: Hook, message: HandObservation | HandEvent, complaints: Complai
         return HookAnswer(message.call)
     trouble, data = "", b""
     if not isinstance(said, dict):
-        trouble = f"returned {type(said).__name__} (a dictionary is published, None is not)"
+        trouble = f"returned a value of type {type(said).__name__} (a dictionary is published, None is not)"
     else:
         try:
             data = json.dumps(said, allow_nan=False).encode()
@@ -141,7 +141,7 @@ def loaded(offer: Offer) -> Any:
         ) from error
     if not callable(found):
         raise HookUnusable(
-            f"{offer.entry_point.value} of {offer.package} is a {type(found).__name__}",
+            f"{offer.entry_point.value} of {offer.package} is of type {type(found).__name__}",
             "an entry point names a class derived from edged.hooks.Hook, or a function that returns one",
         )
     return found
@@ -151,7 +151,7 @@ def _made(offer: Offer, context: HookContext) -> Hook:
     made = loaded(offer)(context)
     what = f"{offer.entry_point.value} of {offer.package}"
     if not isinstance(made, Hook):
-        raise HookUnusable(f"{what} makes a {type(made).__name__}", "derive it from edged.hooks.Hook")
+        raise HookUnusable(f"{what} returns a value of type {type(made).__name__}", "derive it from edged.hooks.Hook")
     if not (_has(made, "on_event") or _has(made, "on_observation")):
         raise HookUnusable(f"{what} has neither on_event nor on_observation", "write one of them")
     return made

@@ -1,7 +1,7 @@
 """Children for the daemon's tests: a camera and a pipeline of toys that speak the real protocol.
 
 `capture.source` names a folder of small files, the strings that move the puppets: `camera` holds `streaming`, a reason why
-the camera is lost, or `ended`; `faces` the number of faces; `inference` may hold `dies`, `hopeless`, `blind` or `idles`.
+the camera is lost, or `ended`; `faces` the number of faces; `gaze` their gaze yaw in degrees; `inference` may hold `dies`, `hopeless`, `blind` or `idles`.
 """
 
 from __future__ import annotations
@@ -95,8 +95,21 @@ def inference(link: ChildLink, slot: FrameSlot, settings: Settings) -> None:
         last = stamp.sequence
         if habit == "idles":
             continue
+        gaze = float(angle) if (angle := string(settings, "gaze", "")) else None
         faces = tuple(
-            Face(track, Box(10, 10, 30, 30), 0.9, 0.0, 0.0, 0.0, Pair(0.3, 0.3), Pair(1.0, 1.0), Pair(1.0, 1.0))
+            Face(
+                track,
+                Box(10, 10, 30, 30),
+                0.9,
+                0.0,
+                0.0,
+                0.0,
+                Pair(0.3, 0.3),
+                Pair(1.0, 1.0),
+                Pair(1.0, 1.0),
+                gaze_yaw_degrees=gaze,
+                gaze_pitch_degrees=gaze and 0.0,
+            )
             for track in range(1, int(string(settings, "faces", "0")) + 1)
         )
         link.send(
