@@ -22,6 +22,7 @@ from edged.topics import (
     COMMANDS,
     NAME_PATTERN,
     TOPICS,
+    AuditState,
     Command,
     ConfigResult,
     ConfigState,
@@ -60,6 +61,7 @@ def schemas() -> dict[str, dict[str, Any]]:
     found |= {
         "health": _model(events.HealthState),
         "summary": _model(events.Summary),
+        "audit": _model(AuditState),
         "command": _model(Command),
         "response": _model(Response),
         "config-state": _model(ConfigState),
@@ -78,7 +80,7 @@ def schema_of(topic: str, prefix: str = "edged") -> str | None:
     match levels:
         case ["event" | "state" as branch, leaf]:
             return f"{branch}-{leaf}"
-        case ["health" | "summary" as name]:
+        case ["health" | "summary" | "audit" as name]:
             return name
         case ["command" | "response" as name, _]:
             return name

@@ -107,6 +107,18 @@ class Topic:
     retained_input_refused: bool = False
 
 
+class AuditState(msgspec.Struct, frozen=True):
+    """How far the audit trail has come: a trail that was cut or rewritten shows against it (`edged audit verify --broker`).
+
+    record: number of its last record; hash: of that record, SHA-256 in hexadecimal. problem: what is wrong with the trail.
+    """
+
+    at: str
+    record: int
+    hash: str
+    problem: str
+
+
 TOPICS: dict[str, Topic] = {
     "availability": Topic(
         "availability", "out", 1, True, "text/plain", "`online`, or `offline` (also the last will): is the daemon there"
@@ -123,6 +135,7 @@ TOPICS: dict[str, Topic] = {
     ),
     "event": Topic("event/{kind}", "out", 1, False, events.EVENT_TYPES, "Something happened; never retained"),
     "summary": Topic("summary", "out", 1, True, events.Summary, "One window's figures"),
+    "audit": Topic("audit", "out", 1, True, AuditState, "How far the audit trail has come"),
     "stream": Topic(
         "stream/landmarks", "out", 0, False, "application/json", "Per-frame landmarks, only if the owner turned them on"
     ),

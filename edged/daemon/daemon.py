@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import edged
 from edged.bus.outbox import MemoryOutbox, Outbox
@@ -63,7 +64,7 @@ class Daemon:
         Signals are taken over while it runs if this is the main thread.
         """
         systemd = SystemdNotifier()
-        lock, outbox, kept, problem = _open_store(self._settings)
+        folder, lock, outbox, kept, problem = _open_store(self._settings)
         set_title(process_name(self._settings.camera))
         mqtt = self._settings.mqtt
         log.info("edged %s, camera %s, MQTT at %s:%d", edged.__version__, self._settings.camera, mqtt.host, mqtt.port)
@@ -71,7 +72,8 @@ class Daemon:
             with signals_into(self._wake_writer):
                 while True:
                     self._life = Life(
-                        begin(self._settings, kept), outbox, kept, systemd=systemd, storage_problem=problem,
+                        begin(self._settings, kept), outbox, kept, systemd=systemd, folder=folder,
+                        storage_problem=problem,
                         reload=self._reload, table=self._table, patience=self._patience,
                     )  # fmt: skip
                     end = self._life.run(self._wake_reader, self._woken)
@@ -114,8 +116,8 @@ class Daemon:
                     log.info("%s: ending", WORDS[signal.Signals(number)])
 
 
-def _open_store(settings: Settings) -> tuple[InstanceLock | None, Outbox, KeptFile, str]:
-    """The camera's lock, its outbox on disk and what it was told from afar. Where there is no disk to write: one in memory, and why.
+def _open_store(settings: Settings) -> tuple[Path | None, InstanceLock | None, Outbox, KeptFile, str]:
+    """The folder, the camera's lock, its outbox on disk and what it was told from afar. Where there is no disk to write: one in memory, and why.
 
     Watching on is better than not running over a bad card. Raises StoreError only when another daemon has the camera.
     """
@@ -123,7 +125,7 @@ def _open_store(settings: Settings) -> tuple[InstanceLock | None, Outbox, KeptFi
         folder = state_directory(settings.store)
     except StoreError as error:
         log.error("%s; events wait in memory only", error)
-        return None, MemoryOutbox(), KeptFile(None), f"events are not kept over a restart: {error}"
+        return None, None, MemoryOutbox(), KeptFile(None), f"events are not kept over a restart: {error}"
     lock = InstanceLock(folder, settings.camera)
     kept = KeptFile(folder / f"{settings.camera}.kept.json")
     try:
@@ -137,7 +139,7 @@ def _open_store(settings: Settings) -> tuple[InstanceLock | None, Outbox, KeptFi
         )
     except StoreError as error:
         log.error("%s; events wait in memory only", error)
-        return lock, MemoryOutbox(), kept, f"events are not kept over a restart: {error}; then restart edged"
+        return folder, lock, MemoryOutbox(), kept, f"events are not kept over a restart: {error}; then restart edged"
     aside = database.set_aside
     damage = f"the database was damaged and begun anew; the old one is {aside}" if aside else ""
-    return lock, outbox, kept, damage or lock.problem
+    return folder, lock, outbox, kept, damage or lock.problem

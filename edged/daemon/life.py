@@ -7,10 +7,12 @@ children.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import selectors
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -20,7 +22,9 @@ from edged.announcer import Announcer
 from edged.bus.bus import Bus
 from edged.bus.outbox import Outbox
 from edged.daemon import board
+from edged.daemon.evidence import EvidenceClerk
 from edged.daemon.health import ChildCondition, Condition, Verdict, is_hot, judge_health
+from edged.daemon.recorder import Recorder
 from edged.daemon.reporter import Reporter
 from edged.daemon.requests import Desk
 from edged.daemon.tuning import Beginning, Tuner
@@ -29,14 +33,14 @@ from edged.discovery.camera import device
 from edged.events import Config, Happening, Health, HealthState, HealthStatus, HookSaid, iso_utc
 from edged.frames import FrameSlot
 from edged.hooks.host import Hooks
-from edged.messages import LOADING, CaptureReport, Failed, InferenceReport, Picture, TakePicture, Upward
+from edged.messages import LOADING, CaptureReport, EvidenceKept, Failed, InferenceReport, Picture, TakePicture, Upward
 from edged.observations import Observation
 from edged.processes.supervisor import Child, Supervisor
 from edged.processes.table import Loss, Patience, ProcessSpec
 from edged.settings import Settings
 from edged.store.kept import KeptFile
 from edged.systemd_notify import SystemdNotifier
-from edged.topics import camera_topic
+from edged.topics import AuditState, camera_topic
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +49,7 @@ End = Literal["stopped", "interrupted", "source_ended", "restart"]
 # SIGTERM to the last farewell takes less than two seconds: so much for the children, for hooks, for the broker.
 CHILDREN_STOP_SECONDS = 0.9
 HOOKS_STOP_SECONDS = 0.2  # they are told to end before the children, so most are gone by then
+RECORDER_STOP_SECONDS = 0.2
 BUS_STOP_SECONDS = 0.6
 
 _LOOK_SECONDS = 0.25
@@ -55,7 +60,7 @@ _DRAINED_SECONDS = 1.0
 
 
 class Life:
-    """Runs one camera until something ends it."""
+    """Runs one camera until something ends it. folder: of what is kept; None: nothing can be."""
 
     def __init__(
         self,
@@ -64,6 +69,7 @@ class Life:
         kept: KeptFile,
         *,
         systemd: SystemdNotifier,
+        folder: Path | None = None,
         storage_problem: str = "",
         reload: Callable[[], Settings] | None = None,
         table: Mapping[str, ProcessSpec] | None = None,
@@ -92,7 +98,11 @@ class Life:
             on_message=self._heard, on_loss=self._lost, table=table, patience=patience,
         )  # fmt: skip
         self._hooks = Hooks(settings, self._selector, on_said=self._said, on_loss=self._hook_lost)
-        self._reporter = Reporter(settings, self._bus, self._hooks)
+        self._recorder = Recorder(settings, folder)
+        self._evidence = EvidenceClerk(
+            settings, folder, self._recorder, lambda order: self._supervisor.send("inference", order)
+        )
+        self._reporter = Reporter(settings, self._bus, self._hooks, self._keep)
         self._desk = Desk(self._bus, self, settings.snapshot, reload)
         now = time.monotonic()
         self._vitals = Vitals(now)
@@ -114,6 +124,8 @@ class Life:
         """Live. on_wake is called on this thread whenever wake_fd is readable; it may call `end`."""
         self._selector.register(wake_fd, selectors.EVENT_READ, on_wake)
         try:
+            self._recorder.begun({"version": edged.__version__, "settings_sha256": settings_digest(self._settings)})
+            self._recorder.start()
             self._bus.start()
             self._selector.register(self._bus.wake_fd, selectors.EVENT_READ, self._asked)
             if self.paused:
@@ -209,6 +221,8 @@ class Life:
             self._review("status")
         elif isinstance(message, Picture):
             self._desk.picture(message)
+        elif isinstance(message, EvidenceKept):
+            self._evidence.kept(message)
         elif isinstance(message, Failed) or self._excused():
             # It is known why nothing is observed, and it is tried again: that is all there is to do.
             self._progress(now)
@@ -278,6 +292,8 @@ class Life:
         self._vitals.captured(now, self._slot.newest_sequence())
         self._reporter.quiet(now)
         self._desk.tick(now)
+        self._evidence.tick(now)
+        self._tell_trail(self._recorder.state_due(now))
         self._announcer.tick(now)
         if self._loading():
             self._progress(now)
@@ -358,9 +374,22 @@ class Life:
             warm_celsius=self._settings.health.warm_celsius,
             throttling=None if self._throttling is None else tuple(self._throttling),
             bus_warnings=tuple(self._bus.warnings),
-            storage_problems=tuple(filter(None, (self._storage_problem, self._outbox.problem, *self._tuner.problems))),
+            storage_problems=self._storage_problems(),
             hook_problems=self._hooks.problems(),
         )
+
+    def _storage_problems(self) -> tuple[str, ...]:
+        of_files = (self._storage_problem, self._outbox.problem, self._evidence.problem)
+        return tuple(filter(None, (*of_files, *self._tuner.problems, *self._recorder.problems)))
+
+    def _keep(self, payload: Mapping[str, Any], captured_ns: int) -> None:
+        """An event was told: into the trail and the past with it, and pictures if it is worth some."""
+        self._recorder.event(payload)
+        self._evidence.happened(payload, captured_ns, time.monotonic())
+
+    def _tell_trail(self, state: AuditState | None) -> None:
+        if state is not None:
+            self._bus.tell("audit", state)
 
     def _restarts(self) -> dict[str, int]:
         return {child.name: child.restarts for child in self._supervisor.children.values()}
@@ -389,9 +418,16 @@ class Life:
             self._supervisor.stop(CHILDREN_STOP_SECONDS)
             self._hooks.stop(HOOKS_STOP_SECONDS)
         finally:
+            self._recorder.close(RECORDER_STOP_SECONDS)
+            self._tell_trail(self._recorder.last_state())
             self._bus.stop(BUS_STOP_SECONDS)
             self._selector.close()
             self._slot.close()
+
+
+def settings_digest(settings: Settings) -> str:
+    """The same for the same settings, so that the trail shows a settings file that was edited. Without secrets."""
+    return hashlib.sha256(settings.model_dump_json(exclude={"mqtt": {"password"}}).encode()).hexdigest()
 
 
 def _child_condition(child: Child) -> ChildCondition:

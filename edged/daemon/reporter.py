@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -37,10 +38,18 @@ class _Told(NamedTuple):
 class Reporter:
     """Publishes what one camera shows."""
 
-    def __init__(self, settings: Settings, bus: Bus, hooks: Hooks) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        bus: Bus,
+        hooks: Hooks,
+        keep: Callable[[Mapping[str, Any], int], None],
+    ) -> None:
+        """keep: what else is done with an event's payload; captured_ns comes with it."""
         self._settings = settings
         self._bus = bus
         self._hooks = hooks
+        self._keep = keep
         self._session = os.urandom(8)
         self._born = events.iso_utc(time.time_ns())
         self._sequence = 0
@@ -89,6 +98,7 @@ class Reporter:
         payload = events.envelope(happening, self._settings.camera, self._sequence, self._session)
         self._bus.event(payload, happening.captured_ns)
         log.debug("event %s %s", payload["kind"], payload["id"])  # it is committed now
+        self._keep(payload, happening.captured_ns)
         self._hooks.happened(payload)
 
     def _publish(self, outcome: judge.Outcome, *, confirmed: bool = False) -> None:

@@ -36,6 +36,7 @@ MOST_RECORD_BYTES = 16 * 1024
 _SEAL = re.compile(rb',"hash":"([0-9a-f]{64})"}')
 _SEAL_BYTES = len(b',"hash":""}') + 64
 _LOCK_SECONDS = 5.0
+_SHORT_CHARACTERS, _SHORT_FIELDS = 200, 16
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -97,7 +98,8 @@ class Trail:
     def append(self, kind: str, data: Mapping[str, Any], *, by: str, camera: str = "", wall_ns: int = 0) -> Head:
         """Add a record; it outlives this process from here on, and the power after `sync`.
 
-        wall_ns: when it happened, UTC; 0: now. Raises StoreError when it cannot be written, or is too large.
+        wall_ns: when it happened, UTC; 0: now. What is too large for a record is shortened, and says so. Raises StoreError
+        when it cannot be written.
         """
         try:
             with self._locked() as end:
@@ -235,7 +237,7 @@ class Trail:
         record = Record(self._last.seq + 1, iso_utc(wall_ns), kind, by, camera, dict(data), self._last.hash)
         body = msgspec.json.encode(record)[:-1]
         if len(body) > MOST_RECORD_BYTES - _SEAL_BYTES - 1:
-            raise StoreError(f"a record of {len(body)} bytes is larger than one of the audit trail may be")
+            body = msgspec.json.encode(msgspec.structs.replace(record, data=_shortened(record.data, len(body))))[:-1]
         head = Head(record.seq, hashlib.sha256(body).hexdigest())
         line = body + b',"hash":"%s"}\n' % head.hash.encode()
         end = os.fstat(self._fd).st_size
@@ -260,6 +262,19 @@ class Trail:
             os.fdatasync(fd)
         finally:
             os.close(fd)
+
+
+def _shortened(data: dict[str, Any], size: int) -> dict[str, Any]:
+    """What is short in it, and what remains of the rest: a record says that something happened, whatever its size."""
+    short: dict[str, Any] = {}
+    for name, value in data.items():
+        if isinstance(value, str):
+            short[name[:40]] = value[:_SHORT_CHARACTERS]
+        elif value is None or isinstance(value, bool | int | float):
+            short[name[:40]] = value
+        if len(short) >= _SHORT_FIELDS:
+            break
+    return {**short, "shortened_from_bytes": size}
 
 
 def _digest(path: Path) -> str:

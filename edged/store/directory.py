@@ -39,6 +39,11 @@ def chosen_directory(settings: StoreSettings) -> Path:
     return Path(home) / "edged"
 
 
+def evidence_directory(folder: Path, camera: str) -> Path:
+    """Where a camera's evidence is, within the folder of what is kept."""
+    return folder / "evidence" / camera
+
+
 class InstanceLock:
     """Held by the one daemon of a camera: two would throw each other off the broker and write the same files.
 

@@ -223,15 +223,17 @@ def test_a_writer_that_is_at_work_follows_to_the_new_file(tmp_path: Path) -> Non
     assert verify(tmp_path).problems == []
 
 
-def test_what_is_too_large_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+def test_what_is_too_large_is_shortened_and_says_so(tmp_path: Path) -> None:
     trail = Trail(tmp_path)
-    with pytest.raises(StoreError, match="larger"):
-        trail.append("security", {"reason": "x" * 20_000}, by="test")
-    trail.append("security", {}, by="test")
+    trail.append("security", {"verdict": "spoof", "reason": "\u20ac" * 20_000, "many": list(range(9000))}, by="test")
+    trail.append("security", {f"field {number}": "\x00" * 1000 for number in range(500)}, by="test")
     trail.sync()
     trail.close()
-    assert verify(tmp_path).records == 1
     assert verify(tmp_path).problems == []
+    first, second = records(tmp_path)
+    assert first.data["verdict"] == "spoof"
+    assert first.data["shortened_from_bytes"] > 20_000
+    assert "shortened_from_bytes" in second.data
 
 
 def test_many_processes_write_one_chain(tmp_path: Path) -> None:
