@@ -243,6 +243,8 @@ def _become(
     """The verdict is this one now; told if it is another than before, or is recommended otherwise by the hour."""
     if (verdict, mode) == (memory.verdict, memory.mode):
         return memory, []
+    if verdict == memory.verdict == "starting":
+        return msgspec.structs.replace(memory, mode=mode), []  # nothing has been said yet, in whatever mode
     rule = settings.rules().get(verdict)
     actions: tuple[Action, ...] = ()
     if rule is not None and mode != "watch":

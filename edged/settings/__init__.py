@@ -425,3 +425,15 @@ class Settings(Section):
     health: HealthSettings = option(HealthSettings(), "The pipeline's own state.")
     models: ModelSettings = option(ModelSettings(), "Model files.")
     log: LogSettings = option(LogSettings(), "The log.")
+
+    @model_validator(mode="after")
+    def _the_policy_can_know(self) -> Settings:
+        policy = self.judgement.security
+        if policy.enabled and policy.require == "known" and not self.inference.recognition.enabled:
+            raise ValueError(
+                "judgement.security wants to know who sits there: set inference.recognition.enabled = true, or "
+                'judgement.security.require = "anybody"'
+            )
+        if policy.enabled and policy.require_live and not self.inference.liveness.enabled:
+            raise ValueError("judgement.security.require_live needs inference.liveness.enabled = true")
+        return self

@@ -34,9 +34,7 @@ REPLAYED = Liveness(0.05, 0.05, 0.9)
 UNSURE = Liveness(0.5, 0.3, 0.2)
 
 
-def person(
-    identity: Identity | None = None, liveness: Liveness | None = None, *, track: int = 1, **more: Any
-) -> Face:
+def person(identity: Identity | None = None, liveness: Liveness | None = None, *, track: int = 1, **more: Any) -> Face:
     return msgspec.structs.replace(face(track=track, **more), identity=identity, liveness=liveness)
 
 
