@@ -25,8 +25,12 @@ from edged.settings import InferenceSettings
 Finding = Union[Identity, Liveness, dict[str, float]]
 
 # "module:class"; each is made with (InferenceSettings, Surroundings). In the order in which they look.
-FACE_STAGES: tuple[str, ...] = ("edged.inference.recognition.stage:RecognitionStage",)
-SCENE_STAGES: tuple[str, ...] = ()
+FACE_STAGES: tuple[str, ...] = (
+    "edged.inference.recognition.stage:RecognitionStage",
+    "edged.inference.liveness.stage:LivenessStage",
+    "edged.inference.attributes:AttributeStage",
+)
+SCENE_STAGES: tuple[str, ...] = ("edged.inference.objects.stage:ObjectStage", "edged.inference.lens:LensStage")
 
 
 class Surroundings(NamedTuple):

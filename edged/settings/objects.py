@@ -64,9 +64,9 @@ class ObjectSettings(Section):
 class AttributeSettings(Section):
     """Classifiers of faces; each says one thing with a probability. None of them, no field."""
 
-    mask_file: Path | None = option(None, "Classifier (TFLite or ONNX): does the face wear a mask?")
-    glasses_file: Path | None = option(None, "Classifier (TFLite or ONNX): does the face wear glasses?")
-    hat_file: Path | None = option(None, "Classifier (TFLite or ONNX): does the head wear a hat?")
+    mask_file: Path | None = option(None, "TFLite classifier: does the face wear a mask?")
+    glasses_file: Path | None = option(None, "TFLite classifier: does the face wear glasses?")
+    hat_file: Path | None = option(None, "TFLite classifier: does the head wear a hat?")
     interval_seconds: float = option(
         3.0, "Time between looks at the same face.", unit="s", remote="live", ge=0.1, le=600
     )
