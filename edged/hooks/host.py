@@ -54,6 +54,7 @@ class _Run:
         self.failures_in_a_row = 0
         self.failed_at = -1e9
         self.trouble = ""
+        self.told = ""  # why its process was lost last
         self.unknown_kinds: list[str] = []
         self.allowance = Allowance(now)
         self.too_much_at = -1e9
@@ -220,7 +221,9 @@ class Hooks:
         run = self._runs[loss.name]
         run.ready = False
         run.item = None  # the same again might end the next one, too
-        self._on_loss(loss)
+        if not (loss.final and loss.reason == run.told):
+            self._on_loss(loss)  # what is not installed need not be an event every minute
+        run.told = loss.reason
 
     # -- how they are -------------------------------------------------------------------------------------------
 

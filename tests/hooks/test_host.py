@@ -277,6 +277,8 @@ def test_what_is_no_hook_is_said_with_its_cure_and_tried_again_later(host: Hosti
     assert stage.losses[0].reason.startswith(reason)
     assert stage.hooks.problems() == (stage.losses[0].reason,)
     assert stage.hooks.states()[name].status == "waiting"
+    stage.until(lambda: stage.hooks.states()[name].restarts == 2)
+    assert len(stage.losses) == 1, "the same is not told again"
 
 
 def test_a_kind_of_event_that_does_not_exist_is_a_problem(host: Hosting) -> None:
