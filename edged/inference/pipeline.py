@@ -52,6 +52,8 @@ class _Person:
 class Pipeline:
     """Analyses frames one after the other. Raises RuntimeMissing or ModelError when no back end can be built.
 
+    found: the faces of the last frame, as the finder gave them.
+
     state_directory: where the gallery of known people lies; None: nobody is known. remembers: see `Surroundings`.
     """
 
@@ -68,6 +70,7 @@ class Pipeline:
         self._stream_landmarks = stream_landmarks
         self._gate = MotionGate(settings.motion_threshold)
         self._people: dict[int, _Person] = {}
+        self.found: list[FoundFace] = []
         self.finder: FaceFinder = _build_finder(settings, store)
         self.stages = Stages(settings, Surroundings(store, state_directory, remembers))
 
@@ -110,7 +113,7 @@ class Pipeline:
         at = stamp.at_ms / 1000
         moves, cut = self._gate.look(image, at)
         gated = time.perf_counter_ns()
-        found = self.finder.find(image, Scene(at, moves, cut, self._gate.moves_beside))
+        self.found = found = self.finder.find(image, Scene(at, moves, cut, self._gate.moves_beside))
         measured = time.perf_counter_ns()
         faces = tuple(self._face(face, at) for face in found)
         if len(self._people) > len(found):

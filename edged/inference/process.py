@@ -73,8 +73,8 @@ def _loop(link: ChildLink, slot: FrameSlot, settings: Settings, pipeline: Pipeli
                 pipeline.adopt(adopted.inference)
                 pacer.adopt(adopted.inference, adopted.capture.frames_per_second)
                 _tell(link, pipeline.report(), slowed=pacer.slowed)
-        for kept in keeper.tick(time.monotonic_ns()):
-            link.send(kept)
+        for done in (*keeper.tick(time.monotonic_ns()), *pipeline.stages.enrolling.outcomes()):
+            link.send(done)
         link.beacon("paused" if paused else doing, budget)
         if paused:
             link.wait(_TURN_SECONDS)
@@ -87,8 +87,6 @@ def _loop(link: ChildLink, slot: FrameSlot, settings: Settings, pipeline: Pipeli
         started, began = time.monotonic(), time.thread_time()
         observation = pipeline.analyse(image, stamp)
         link.send(observation)
-        for outcome in pipeline.stages.enrolling.outcomes():
-            link.send(outcome)
         if (pacer.slowed, pipeline.stages.warnings) != told:
             # The gallery may be tampered with, or mended, at any time.
             told = (pacer.slowed, pipeline.stages.warnings)

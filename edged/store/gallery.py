@@ -169,14 +169,22 @@ class Gallery:
 
         Returns the person's id. Raises GalleryError.
         """
-        name = check_name(name)
-        now = time.time() if now is None else now
-        with self._changing(durable=True) as change:
-            known = self.find(name)
-            person = known.id if known else change.add_person(name, False, now, None)
-            for vector in vectors:
-                change.add_vector(person, vector, now)
+        (person,) = self.enrol_all([(name, vectors)], now)
         return person
+
+    def enrol_all(self, people: Sequence[tuple[str, Sequence[NewVector]]], now: float | None = None) -> list[int]:
+        """As `enrol`, of several people: all of them or nobody."""
+        now = time.time() if now is None else now
+        ids = []
+        with self._changing(durable=True) as change:
+            for given, vectors in people:
+                name = check_name(given)
+                known = self.find(name)
+                person = known.id if known else change.add_person(name, False, now, None)
+                for vector in vectors:
+                    change.add_vector(person, vector, now)
+                ids.append(person)
+        return ids
 
     def forget(self, name: str) -> Forgotten:
         """Remove a person or stranger, overwrite what was there and empty the log. Raises GalleryError: nobody of the name."""

@@ -76,7 +76,7 @@ class Embedder:
         assert recognition is not None
         wanted = settings.recognition
         self.model = entry.name
-        self.version = entry.sha256[:12] + ("+light" if wanted.enhance_light else "")
+        self.version = version_of(entry.name, settings)
         self.recognition = recognition
         self.threshold = recognition.threshold if wanted.threshold is None else wanted.threshold
         self._even_light = wanted.enhance_light
@@ -107,6 +107,13 @@ def load_embedder(settings: InferenceSettings, store: ModelStore) -> Embedder:
     else:
         network = LiteRtEmbedding(path, entry, settings)
     return Embedder(entry, network, settings)
+
+
+def version_of(model: str, settings: InferenceSettings) -> str:
+    """The file and its preparation: vectors of one version can be compared."""
+    wanted = settings.recognition
+    upright = "" if wanted.turn_upright else "+tilted"
+    return registry()[model].sha256[:12] + ("+light" if wanted.enhance_light else "") + upright
 
 
 def chosen(settings: InferenceSettings, store: ModelStore) -> str:

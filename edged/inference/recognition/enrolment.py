@@ -26,6 +26,7 @@ from edged.settings import InferenceSettings
 from edged.store.gallery import Contents, Gallery, NewVector, check_name
 
 LEAST_QUALITY = 0.4
+_BYSTANDER = 0.5  # a face narrower than this share of the widest is only passing by
 _CAMERA_VECTORS = 8
 _CAMERA_POOL = 40
 _CAMERA_GAP_SECONDS = 0.15
@@ -80,13 +81,15 @@ class Enrolment:
     def _judge(self, image: Image, faces: Sequence[FoundFace], measured: Mapping[int, Face], origin: str) -> str:
         if not faces:
             return "no face is seen"
-        if len(faces) > 1:
-            return f"{len(faces)} faces are seen (one person alone)"
-        points = five_points(faces[0])
+        widest = max(faces, key=lambda face: face.box.width)
+        near = sum(face.box.width > _BYSTANDER * widest.box.width for face in faces)
+        if near > 1:
+            return f"{near} faces are seen (one person alone)"
+        points = five_points(widest)
         if points is None:
             return "the face's landmarks are not seen (inference.stages.landmarks)"
         aligned = align(image, points, turn_upright=self._settings.turn_upright)
-        worth = quality(aligned, points, measured.get(faces[0].track), self._settings.least_eye_pixels)
+        worth = quality(aligned, points, measured.get(widest.track), self._settings.least_eye_pixels)
         if worth.score < LEAST_QUALITY:
             return worth.reason
         vector = self._embedder.embed(aligned)
