@@ -15,6 +15,7 @@
     ├── BrokerError                 exit 5   the MQTT broker refuses us or is not there
     ├── StoreError                  exit 1   the folder or the database of what is kept cannot be used
     ├── EvidenceError               exit 1   evidence cannot be opened, or is not what it was
+    │   └── UploadFailed                     a copy of it was not made: refused, or the store is away
     ├── HookUnusable                exit 1   a hook is not installed, cannot be loaded, or is none
     ├── GalleryError                exit 1   who is known cannot be read or changed so: name, picture or seal is refused
     ├── CommandRejected             exit 1   a command was understood and refused
@@ -155,6 +156,14 @@ class HookUnusable(EdgedError):
 
 class GalleryError(EdgedError):
     """The gallery refuses: a name, a picture, or to go on after somebody changed it; and the cure."""
+
+
+class UploadFailed(EvidenceError):
+    """A copy of evidence was not made. refused: the store was reached and does not take it. Never carries a key."""
+
+    def __init__(self, reason: str, *, refused: bool = False) -> None:
+        self.refused = refused
+        super().__init__(reason)
 
 
 class CommandRejected(EdgedError):

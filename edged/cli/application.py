@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "history": "Ask for past events.",
     "audit": "Show and verify the audit trail.",
     "evidence": "List, show and delete encrypted pictures around events.",
+    "hooks": "List hooks, and try one on a recording.",
     "config": "Check, show and explain settings.",
     "doctor": "Check camera, models, broker and machine, and say the cure.",
     "bench": "Measure the parts on this machine.",

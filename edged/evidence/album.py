@@ -15,6 +15,7 @@ UPLOADED = ".uploaded"
 _PARTIAL = ".partial"
 # What is left of a file that was being written when the plug was pulled is swept away after this.
 _PARTIAL_SECONDS = 3600.0
+_PLAUSIBLE_SECONDS = 1_735_689_600.0  # 2025-01-01
 
 
 @dataclass(frozen=True)
@@ -130,12 +131,13 @@ class Album:
 
 
 def _begun_at(event: str, path: Path) -> float:
-    """The first 48 bits of a UUIDv7 are Unix milliseconds (RFC 9562, section 5.7); a file of a clock that was wrong by
-    years, as without a battery before NTP answered, is as old as its last change.
+    """The first 48 bits of a UUIDv7 are Unix milliseconds (RFC 9562, section 5.7). Of a clock that had not been set yet, as
+    without a battery before NTP answered, the file's last change is the better witness.
     """
     told = int(event.replace("-", "")[:12], 16) / 1000
+    if told >= _PLAUSIBLE_SECONDS:
+        return told
     try:
-        written = path.stat().st_mtime
+        return path.stat().st_mtime
     except OSError:
         return told
-    return told if abs(written - told) < 86400 else written

@@ -28,6 +28,7 @@ import msgspec
 
 from edged.errors import StoreError
 from edged.events import iso_utc
+from edged.store.directory import give_to_owner
 
 NAME = "audit.jsonl"
 ZEROS = "0" * 64
@@ -146,6 +147,7 @@ class Trail:
                     os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600),
                 )
                 os.close(old)
+                give_to_owner(self._fd, self.path.parent)
                 self._last_end = 0
                 data = {"aside": aside.name, "aside_sha256": digest, "reason": why, **broken}
                 self._write("renewed", data, by, "", time.time_ns())
@@ -171,6 +173,8 @@ class Trail:
             if self._fd < 0:
                 fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
                 self._fd, self._last_end = fd, 0
+                if not os.fstat(fd).st_size:
+                    give_to_owner(fd, self.path.parent)
             self._lock(deadline)
             mine = os.fstat(self._fd)
             with contextlib.suppress(FileNotFoundError):
@@ -257,6 +261,7 @@ class Trail:
     def _note(self, head: Head) -> None:
         fd = os.open(self._head_path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
+            give_to_owner(fd, self.path.parent)
             # In its place, less than a sector and never shorter than before: after a power cut it is the old or the new.
             os.ftruncate(fd, os.pwrite(fd, msgspec.json.encode(head) + b"\n", 0))
             os.fdatasync(fd)

@@ -16,17 +16,33 @@ _MOST_FINDINGS = 50
 
 @dataclass
 class Verdict:
-    """records: how many good ones there are. head: of the last line. problems: one plain sentence each; none: all is well."""
+    """records: how many good ones there are. head: of the last line. problems: one plain sentence each; none: all is well.
+    notes: what is not as it was and need not worry anybody.
+    """
 
     records: int = 0
     first: int = 0
     head: Head | None = None
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def records(folder: Path) -> Iterator[Record]:
     """All good records, in the order of the file. Raises StoreError when there is no file."""
-    for _, line, whole in _lines(folder / NAME):
+    return _records(folder / NAME)
+
+
+def all_records(folder: Path) -> Iterator[Record]:
+    """The same with those of trails that were set aside before them; none where nothing has been recorded."""
+    stem, suffix = NAME.split(".")
+    paths = sorted(path for path in folder.glob(f"{stem}-*.{suffix}") if path.stem.removeprefix(f"{stem}-").isdigit())
+    for path in (*paths, folder / NAME):
+        if path.exists():
+            yield from _records(path)
+
+
+def _records(path: Path) -> Iterator[Record]:
+    for _, line, whole in _lines(path):
         record = parse(line) if whole else None
         if record is not None:
             yield record
@@ -63,7 +79,9 @@ def verify(folder: Path, published: Iterable[tuple[str, Head]] = ()) -> Verdict:
         verdict.first = verdict.first or record.seq
         problems += _placed(record, number, previous, largest, trusted=trusted)
         if record.kind == "broken":
-            problems.append(f"record {record.seq} of {record.at}: {told_broken(record)}")
+            # Half a record at the end alone is what a power cut leaves.
+            grave = record.data.keys() - {"torn_bytes", "torn_sha256"}
+            (problems if grave else verdict.notes).append(f"record {record.seq} of {record.at}: {told_broken(record)}")
         if record.seq in sought:
             met.setdefault(record.seq, told)
         previous = Head(record.seq, told)

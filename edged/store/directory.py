@@ -39,6 +39,13 @@ def chosen_directory(settings: StoreSettings) -> Path:
     return Path(home) / "edged"
 
 
+def give_to_owner(fd: int, folder: Path) -> None:
+    """A file that root makes in somebody's folder is that somebody's, or the daemon could not use it any more."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.fchown(fd, owner.st_uid, owner.st_gid)
+
+
 def evidence_directory(folder: Path, camera: str) -> Path:
     """Where a camera's evidence is, within the folder of what is kept."""
     return folder / "evidence" / camera

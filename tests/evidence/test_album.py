@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -17,10 +16,7 @@ DAY = 86400.0
 
 def _aged(folder: Path, *days: float) -> list[str]:
     now = time.time()
-    ids = fill(folder, *(now - each * DAY for each in days))
-    for event, each in zip(ids, days, strict=True):
-        os.utime(folder / f"{event}.evidence", (now - each * DAY, now - each * DAY))
-    return ids
+    return fill(folder, *(now - each * DAY for each in days))
 
 
 def test_files_are_for_their_owner_alone_and_listed_by_age(tmp_path: Path) -> None:
@@ -45,7 +41,7 @@ def test_what_is_too_much_goes_the_oldest_first(tmp_path: Path) -> None:
     assert [entry.event for entry in gone] == ids[:2]
 
 
-def test_a_clock_that_was_wrong_by_years_deletes_nothing_that_was_just_written(tmp_path: Path) -> None:
+def test_a_clock_that_had_not_been_set_deletes_nothing_that_was_just_written(tmp_path: Path) -> None:
     (event,) = fill(tmp_path, 1000.0)
     assert Album(tmp_path).prune(time.time(), 14 * DAY, 10**9) == []
     assert [entry.event for entry in Album(tmp_path).entries()] == [event]
