@@ -21,12 +21,14 @@ from edged.topics import (
     ASPECTS,
     COMMANDS,
     NAME_PATTERN,
+    SIGNED_COMMANDS,
     TOPICS,
     AuditState,
     Command,
     ConfigResult,
     ConfigState,
     Response,
+    SignedCommand,
     Topic,
 )
 
@@ -63,6 +65,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         "summary": _model(events.Summary),
         "audit": _model(AuditState),
         "command": _model(Command),
+        "signed-command": _model(SignedCommand),
         "response": _model(Response),
         "config-state": _model(ConfigState),
         "config-result": _model(ConfigResult),
@@ -82,6 +85,8 @@ def schema_of(topic: str, prefix: str = "edged") -> str | None:
             return f"{branch}-{leaf}"
         case ["health" | "summary" | "audit" as name]:
             return name
+        case ["command", name] if name in SIGNED_COMMANDS:
+            return "signed-command"
         case ["command" | "response" as name, _]:
             return name
         case ["config", "state" | "result" as leaf]:
@@ -264,6 +269,8 @@ def _messages(key: str, topic: Topic) -> dict[str, Any]:
         return {key: _availability(key)}
     if key in ("config_state", "config_result"):
         return {key: _message(key.replace("_", "-"))}
+    if key == "command":
+        return {key: _message(key), "signed-command": _message("signed-command")}
     if key == "response":  # where somebody asks for it: the verdict over his config/change too
         return {key: _message(key), "config_result": _message("config-result")}
     if isinstance(topic.payload, str):
@@ -303,7 +310,8 @@ def _parameters(key: str, topic: Topic) -> dict[str, Any]:
     if "{aspect}" in topic.name:
         parameters["aspect"] = {"enum": list(ASPECTS)}
     if "{name}" in topic.name:
-        parameters["name"] = {"enum": list(COMMANDS)} if key == "command" else {"enum": [*COMMANDS, "unknown"]}
+        names = [*COMMANDS, *SIGNED_COMMANDS]
+        parameters["name"] = {"enum": names if key == "command" else [*names, "unknown"]}
     return parameters
 
 

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import rfc8785
 
 from edged.errors import SignatureRefused
 
 SIGNATURE = "signature"
+MAX_DEPTH = 16
 
 
 def canonical(request: Mapping[str, Any]) -> bytes:
@@ -76,3 +79,43 @@ def check_times(
             f"the request expired {now - expires_at:.1f} s ago by the clock of this machine: it waited for too long, "
             "or the sender's clock is behind",
         )
+
+
+def plain_object(payload: bytes, most_bytes: int) -> dict[str, Any]:
+    """What a payload says, if it is one JSON object that means the same to every reader. Raises SignatureRefused."""
+    if len(payload) > most_bytes:
+        raise SignatureRefused("malformed", f"the payload has {len(payload)} bytes; at most {most_bytes} are read")
+    problem = "is no JSON object (docs/actuators.md and docs/security-policy.md show one)"
+    try:
+        # A name given twice means one thing to one reader and another to the next: what was signed must be one thing.
+        json.loads(payload.decode("utf-8"), object_pairs_hook=_each_name_once, parse_int=str, parse_float=str)
+        found = msgspec.json.decode(payload, type=dict[str, Any])
+        if _depth(found) <= MAX_DEPTH:
+            return found
+        problem = f"is nested deeper than {MAX_DEPTH} levels"
+    except _NameTwice:
+        problem = "has a name twice"
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        pass
+    # Without the reason: it could quote what may not be quoted.
+    raise SignatureRefused("malformed", f"the payload {problem}")
+
+
+class _NameTwice(ValueError):
+    pass
+
+
+def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _NameTwice
+    return found
+
+
+def _depth(value: Any) -> int:
+    """Levels of lists and tables in each other, without recursion."""
+    depth, level = 0, [value]
+    while level := [each for each in level if isinstance(each, dict | list)]:
+        depth += 1
+        level = [inner for each in level for inner in (each.values() if isinstance(each, dict) else each)]
+    return depth

@@ -15,7 +15,9 @@ from edged import events, jobs
 
 NAME_PATTERN = re.compile(r"[a-z0-9_-]{1,64}")
 
-COMMANDS = ("restart", "pause", "resume", "snapshot", "reconnect")
+COMMANDS = ("restart", "pause", "resume", "snapshot", "reconnect", "challenge")
+# What only whoever has the key may ask (docs/security-policy.md).
+SIGNED_COMMANDS = ("release", "unlocked", "people", "enroll", "forget", "name")
 ASPECTS = {
     "presence": events.PresenceState,
     "gaze": events.GazeState,
@@ -37,6 +39,24 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     transaction: str | None = None
     paused: bool = True
+
+
+class SignedCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A request on `command/{name}` that changes who is known, or ends a block: signed, and good once.
+
+    camera, command: those of the topic, so that it cannot be moved to another. issued_at, expires_at: Unix seconds. nonce:
+    1 to 128 characters, never used before. signature: 64 hexadecimal digits, HMAC-SHA256 with the key over the RFC 8785
+    form of all else. options, by command: `enroll` {name, seconds, keep_pictures}, `forget` {name}, `name` {stranger, name}.
+    """
+
+    camera: str
+    command: str
+    issued_at: float
+    expires_at: float
+    nonce: str
+    signature: str
+    transaction: str | None = None
+    options: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class Response(msgspec.Struct, frozen=True):
@@ -142,7 +162,15 @@ TOPICS: dict[str, Topic] = {
     "snapshot": Topic(
         "snapshot/frame", "out", 1, False, "image/jpeg", "The picture a snapshot command asked for, only if turned on"
     ),
-    "command": Topic("command/{name}", "in", 1, False, Command, "Do something once", retained_input_refused=True),
+    "command": Topic(
+        "command/{name}",
+        "in",
+        1,
+        False,
+        (Command, SignedCommand),
+        "Do something once; what concerns people and blocks is signed",
+        retained_input_refused=True,
+    ),
     "response": Topic("response/{name}", "out", 1, False, Response, "What came of a command"),
     "config_set": Topic(
         "config/set",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections import Counter
 from collections.abc import Mapping
@@ -22,10 +21,9 @@ from edged.bus.message import Message
 from edged.errors import SignatureRefused, StoreError
 from edged.events import iso_utc
 from edged.jobs import FINAL, ID_PATTERN, UNKNOWN_ID, ActuatorRequest, JobState
-from edged.signing import check_times, verify
+from edged.signing import check_times, plain_object, verify
 
 MAX_PAYLOAD_BYTES = 256 * 1024
-MAX_DEPTH = 16
 # What a request is refused for that may be good later, or in another guise.
 _NOTED = ("clock", "stale", "retained")
 _RESET_SECONDS = 10.0
@@ -71,7 +69,7 @@ class Gate:
         effects = self._engine.tick(now)  # what is due comes before what is asked
         raw: dict[str, Any] = {}
         try:
-            raw = _object(message.payload)
+            raw = plain_object(message.payload, MAX_PAYLOAD_BYTES)
             if self._stops(raw) and raw.get("signature") is None:
                 return [*effects, *self._stop_all_the_same(raw, now)]
             return [*effects, *self._trusted(raw, message, now)]
@@ -224,47 +222,6 @@ class Gate:
         named = action if isinstance(action, str) else "unknown"
         self._engine.ends["rejected"] += 1
         return [Tell(rejected(self._settings.actuator, job_id, named, reason, now.unix))]
-
-
-def _object(payload: bytes) -> dict[str, Any]:
-    if len(payload) > MAX_PAYLOAD_BYTES:
-        raise SignatureRefused(
-            "malformed", f"the payload has {len(payload)} bytes; at most {MAX_PAYLOAD_BYTES} are read"
-        )
-    problem = "is no JSON object (docs/actuators.md shows one)"
-    try:
-        # A name given twice means one thing to one reader and another to the next: what was signed must be one thing.
-        json.loads(payload.decode("utf-8"), object_pairs_hook=_each_name_once, parse_int=str, parse_float=str)
-        found = msgspec.json.decode(payload, type=dict[str, Any])
-        if _depth(found) <= MAX_DEPTH:
-            return found
-        problem = f"is nested deeper than {MAX_DEPTH} levels"
-    except _NameTwice:
-        problem = "has a name twice"
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        pass
-    # Without the reason: it could quote what may not be quoted.
-    raise SignatureRefused("malformed", f"the payload {problem}")
-
-
-class _NameTwice(ValueError):
-    pass
-
-
-def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise _NameTwice
-    return found
-
-
-def _depth(value: Any) -> int:
-    """Levels of lists and tables in each other, without recursion."""
-    depth, level = 0, [value]
-    while level := [each for each in level if isinstance(each, dict | list)]:
-        depth += 1
-        level = [inner for each in level for inner in (each.values() if isinstance(each, dict) else each)]
-    return depth
 
 
 def _request(raw: dict[str, Any]) -> ActuatorRequest:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import difflib
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Union
+from typing import Any, Union
 
 import msgspec
 
 from edged.bus.message import Message
-from edged.topics import COMMANDS, NAME_PATTERN, Command, Response, camera_topic, command_name
+from edged.errors import SignatureRefused
+from edged.signing import plain_object
+from edged.topics import COMMANDS, NAME_PATTERN, SIGNED_COMMANDS, Command, Response, camera_topic, command_name
 
 MAX_PAYLOAD_BYTES = 64 * 1024
 MAX_TRANSACTION_CHARACTERS = 256
@@ -28,12 +30,16 @@ _decode = msgspec.json.Decoder(Command).decode
 
 @dataclass(frozen=True)
 class Request:
-    """A command to act on. reply_topic, correlation: MQTT 5 response topic and correlation data, if given."""
+    """A command to act on. reply_topic, correlation: MQTT 5 response topic and correlation data, if given.
+
+    signed: of a command that has to be, all that was sent; nobody has looked at its signature yet.
+    """
 
     name: str
     command: Command
     reply_topic: str | None
     correlation: bytes | None
+    signed: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -85,8 +91,16 @@ class CommandDesk:
                 correlation,
                 f"the payload has {len(message.payload)} bytes; at most {MAX_PAYLOAD_BYTES} are read",
             )
+        signed = None
         try:
-            command = _decode(message.payload) if message.payload.strip() else Command()
+            if name in SIGNED_COMMANDS:
+                signed = plain_object(message.payload, MAX_PAYLOAD_BYTES)
+                given = signed.get("transaction")
+                command = Command(given if isinstance(given, str) else None)
+            else:
+                command = _decode(message.payload) if message.payload.strip() else Command()
+        except SignatureRefused as error:
+            return self._refuse(name, None, reply_topic, correlation, str(error))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             return self._refuse(
                 name,
@@ -112,17 +126,18 @@ class CommandDesk:
                 "retained commands are refused, since the broker repeats them at every connect "
                 "(publish without the retain flag, and clear this one with an empty retained message)",
             )
-        if name not in COMMANDS:
-            near = difflib.get_close_matches(name, COMMANDS, n=1)
+        there = (*COMMANDS, *SIGNED_COMMANDS)
+        if name not in there:
+            near = difflib.get_close_matches(name, there, n=1)
             guess = f"; did you mean {near[0]}?" if near else ""
             return self._refuse(
                 name,
                 command.transaction,
                 reply_topic,
                 correlation,
-                f"unknown command (there are {', '.join(COMMANDS)}){guess}",
+                f"unknown command (there are {', '.join(there)}){guess}",
             )
-        return self._once(name, command, message, reply_topic, correlation, now_seconds)
+        return self._once(Request(name, command, reply_topic, correlation, signed), message, now_seconds)
 
     def answer(self, request: Request, response: Response) -> Reply:
         """The answer to a request, remembered for repetitions of it."""
@@ -134,30 +149,23 @@ class CommandDesk:
                 remembered.reply = reply
         return reply
 
-    def _once(
-        self,
-        name: str,
-        command: Command,
-        message: Message,
-        reply_topic: str | None,
-        correlation: bytes | None,
-        now_seconds: float,
-    ) -> Request | Repetition:
+    def _once(self, request: Request, message: Message, now_seconds: float) -> Request | Repetition:
+        transaction = request.command.transaction
         # Without a transaction only the broker's own mark tells a repetition from a second wish.
-        what: str | bytes = message.payload if command.transaction is None else command.transaction
-        key: _Key = (name, what, reply_topic, correlation)
+        what: str | bytes = message.payload if transaction is None else transaction
+        key: _Key = (request.name, what, request.reply_topic, request.correlation)
         before = self._taken.get(key)
         if before is not None:
             age_seconds = now_seconds - before.taken_seconds
             repeated = message.duplicate and age_seconds <= REDELIVERY_SECONDS
-            again = command.transaction is not None and age_seconds <= REPEAT_SECONDS
+            again = transaction is not None and age_seconds <= REPEAT_SECONDS
             if repeated or again:
                 return Repetition(before.reply)
         self._taken[key] = _Remembered(now_seconds)
         self._taken.move_to_end(key)
         while len(self._taken) > _REMEMBERED:
             self._taken.popitem(last=False)
-        return Request(name, command, reply_topic, correlation)
+        return request
 
     def _refuse(
         self, name: str, transaction: str | None, reply_topic: str | None, correlation: bytes | None, error: str

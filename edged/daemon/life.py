@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import secrets
 import selectors
 import time
 from collections.abc import Callable, Mapping
@@ -23,17 +24,31 @@ from edged.bus.bus import Bus
 from edged.bus.outbox import Outbox
 from edged.daemon import board
 from edged.daemon.evidence import EvidenceClerk
+from edged.daemon.guarding import around, block_from_before
 from edged.daemon.health import ChildCondition, Condition, Verdict, is_hot, judge_health
+from edged.daemon.people import PeopleDesk
 from edged.daemon.recorder import Recorder
 from edged.daemon.reporter import Reporter
 from edged.daemon.requests import Desk
+from edged.daemon.trust import Trust
 from edged.daemon.tuning import Beginning, Tuner
 from edged.daemon.vitals import Vitals
 from edged.discovery.camera import device
+from edged.errors import CommandRejected
 from edged.events import Config, Happening, Health, HealthState, HealthStatus, HookSaid, iso_utc
 from edged.frames import FrameSlot
 from edged.hooks.host import Hooks
-from edged.messages import LOADING, CaptureReport, EvidenceKept, Failed, InferenceReport, Picture, TakePicture, Upward
+from edged.messages import (
+    LOADING,
+    CaptureReport,
+    Enrolled,
+    EvidenceKept,
+    Failed,
+    InferenceReport,
+    Picture,
+    TakePicture,
+    Upward,
+)
 from edged.observations import Observation
 from edged.processes.supervisor import Child, Supervisor
 from edged.processes.table import Loss, Patience, ProcessSpec
@@ -102,8 +117,12 @@ class Life:
         self._evidence = EvidenceClerk(
             settings, folder, self._recorder, lambda order: self._supervisor.send("inference", order)
         )
-        self._reporter = Reporter(settings, self._bus, self._hooks, self._keep)
-        self._desk = Desk(self._bus, self, settings.snapshot, reload)
+        self._reporter = Reporter(
+            settings, self._bus, self._hooks, self._keep,
+            block_from_before(settings, kept, time.time_ns()), lambda blocked: kept.replace(blocked=blocked),
+        )  # fmt: skip
+        self._trust = Trust(settings, kept, time.time())
+        self._desk = Desk(self._bus, self, settings.snapshot, self._trust, self._people_desk(folder), reload)
         now = time.monotonic()
         self._vitals = Vitals(now)
         self._capture: CaptureReport | None = None
@@ -111,6 +130,7 @@ class Life:
         self._begun_at = now
         self._inference: InferenceReport | None = None
         self._status: HealthStatus = "starting"
+        self._standing = Verdict("starting", ())
         self._told: tuple[object, ...] = ()
         self._told_at = 0.0
         self._look_at = 0.0
@@ -202,6 +222,37 @@ class Life:
         """Ask the process that holds the camera."""
         return self._supervisor.send("capture", message)
 
+    def challenge(self) -> dict[str, Any]:
+        """Ask whoever sits there for a sign of life."""
+        asked = self._reporter.challenge(secrets.token_bytes(32))
+        if not asked:
+            raise CommandRejected("there is no face in view to be asked")
+        return asked
+
+    def release(self) -> None:
+        """End the block of the seat."""
+        if not self._reporter.blocked:
+            raise CommandRejected("the seat is not blocked")
+        self._reporter.release()
+
+    def unlocked(self) -> None:
+        """Somebody unlocked the seat."""
+        self._reporter.unlocked()
+
+    def record(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Into the audit trail."""
+        self._recorder.action(kind, data)
+
+    def _people_desk(self, folder: Path | None) -> Callable[[Desk], PeopleDesk]:
+        return lambda desk: PeopleDesk(
+            folder,
+            self._settings.inference.recognition.key_file,
+            lambda wish: self._supervisor.send("inference", wish),
+            answer=desk.ok,
+            refuse=desk.refuse,
+            record=self.record,
+        )
+
     # What children say
 
     def _heard(self, _name: str, message: Upward) -> None:
@@ -221,6 +272,8 @@ class Life:
             self._review("status")
         elif isinstance(message, Picture):
             self._desk.picture(message)
+        elif isinstance(message, Enrolled):
+            self._desk.enrolled(message)
         elif isinstance(message, EvidenceKept):
             self._evidence.kept(message)
         elif isinstance(message, Failed) or self._excused():
@@ -290,6 +343,9 @@ class Life:
             return self._look_at - now
         self._look_at = now + _LOOK_SECONDS
         self._vitals.captured(now, self._slot.newest_sequence())
+        self._reporter.around = around(
+            self._settings, self._standing, self._inference, broker=self._bus.connected, local=time.localtime()
+        )
         self._reporter.quiet(now)
         self._desk.tick(now)
         self._evidence.tick(now)
@@ -321,6 +377,7 @@ class Life:
                     "health: %s%s", verdict.status, f": {reason}" if verdict.reasons else "")  # fmt: skip
             self._happened(Health(verdict.status, self._status, cause, reason))
             self._status = verdict.status
+        self._standing = verdict
         told = (verdict, self._restarts(), self._missing_models(), bool(self._throttling), self._bus.lost_events)
         if told != self._told or now - self._told_at >= self._settings.health.interval_seconds:
             self._publish_health(verdict)
@@ -380,7 +437,7 @@ class Life:
 
     def _storage_problems(self) -> tuple[str, ...]:
         of_files = (self._storage_problem, self._outbox.problem, self._evidence.problem)
-        return tuple(filter(None, (*of_files, *self._tuner.problems, *self._recorder.problems)))
+        return tuple(filter(None, (*of_files, self._trust.problem, *self._tuner.problems, *self._recorder.problems)))
 
     def _keep(self, payload: Mapping[str, Any], captured_ns: int) -> None:
         """An event was told: into the trail and the past with it, and pictures if it is worth some."""

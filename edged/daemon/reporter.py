@@ -16,7 +16,8 @@ from edged.daemon.vitals import StreamClock
 from edged.events import GazeState, Happening
 from edged.hooks.host import Hooks
 from edged.judgement import judge
-from edged.observations import Observation
+from edged.judgement.security import Blocked, Surroundings
+from edged.observations import Face, Observation
 from edged.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -44,8 +45,12 @@ class Reporter:
         bus: Bus,
         hooks: Hooks,
         keep: Callable[[Mapping[str, Any], int], None],
+        blocked: Blocked | None,
+        keep_block: Callable[[Blocked | None], None],
     ) -> None:
-        """keep: what else is done with an event's payload; captured_ns comes with it."""
+        """keep: what else is done with an event's payload; captured_ns comes with it. blocked: the seat's block that is in
+        force; keep_block is told of every other, before anybody else is.
+        """
         self._settings = settings
         self._bus = bus
         self._hooks = hooks
@@ -54,7 +59,12 @@ class Reporter:
         self._born = events.iso_utc(time.time_ns())
         self._sequence = 0
         self._clock = StreamClock()
-        self._state = judge.begin()
+        self._state = judge.begin(settings.judgement, blocked)
+        self._blocked = blocked
+        self._keep_block = keep_block
+        self._faces: tuple[Face, ...] = ()
+        self._frame = -1
+        self.around = Surroundings()
         self._told: dict[str, _Told] = {}
         self._last_at = time.monotonic()
 
@@ -64,7 +74,8 @@ class Reporter:
         if at_ms != observation.at_ms:
             observation = msgspec.structs.replace(observation, at_ms=at_ms)
         self._last_at = time.monotonic()
-        outcome = judge.observe(self._settings.judgement, self._state, observation)
+        self._faces, self._frame = observation.faces, observation.frame
+        outcome = judge.observe(self._settings.judgement, self._state, observation, self.around)
         self._publish(outcome, confirmed=True)
         self._hooks.observed(msgspec.structs.replace(observation, faces=outcome.faces))
         if self._settings.stream.landmarks and observation.landmarks:
@@ -76,17 +87,67 @@ class Reporter:
 
     def quiet(self, now: float) -> None:
         """Nothing was observed for a while: let time pass for judgement."""
-        if self._clock.begun and now - self._last_at >= QUIET_SECONDS:
+        # A seat is to be safe also where no picture ever came.
+        if now - self._last_at >= QUIET_SECONDS and (self._clock.begun or self._settings.judgement.security.enabled):
             now_ns = time.monotonic_ns()
+            self._faces = ()
             self._publish(
                 judge.elapse(
                     self._settings.judgement,
                     self._state,
-                    at_ms=self._clock.elapsed(now_ns),
+                    self.around,
+                    at_ms=self._now_ms(now_ns),
                     captured_ns=now_ns,
                     wall_ns=time.time_ns(),
                 )
             )
+
+    def _now_ms(self, now_ns: int) -> float:
+        return self._clock.elapsed(now_ns) if self._clock.begun else now_ns / 1e6
+
+    def challenge(self, seed: bytes) -> dict[str, Any]:
+        """Ask whoever sits there for a sign of life; the first step. Empty: there is no face to be asked."""
+        now_ns = time.monotonic_ns()
+        outcome = judge.challenge(
+            self._settings.judgement,
+            self._state,
+            seed,
+            self._faces,
+            at_ms=self._now_ms(now_ns),
+            frame=self._frame,
+            captured_ns=now_ns,
+            wall_ns=time.time_ns(),
+        )
+        self._publish(outcome)
+        bodies = [one.body for one in outcome.happenings if isinstance(one.body, events.Challenge)]
+        return (
+            {"step": bodies[0].step, "steps": bodies[0].steps, "seconds": bodies[0].remaining_seconds} if bodies else {}
+        )
+
+    @property
+    def blocked(self) -> bool:
+        """A block of the seat is in force."""
+        return self._blocked is not None
+
+    def release(self) -> None:
+        """End the block of the seat."""
+        self._set(judge.release(self._settings.judgement, self._state, time.time_ns()))
+
+    def unlocked(self) -> None:
+        """Somebody unlocked the seat: the grace begins."""
+        self._set(judge.unlocked(self._settings.judgement, self._state, time.time_ns()))
+
+    def _set(self, state: judge.JudgementState) -> None:
+        self._take(state)
+        self._tell_states(time.monotonic())
+
+    def _take(self, state: judge.JudgementState) -> None:
+        self._state = state
+        blocked = judge.blocked(state)
+        if blocked != self._blocked:
+            # Before it is told: who pulls the plug now must find the block at the next start.
+            self._blocked = blocked
+            self._keep_block(blocked)
 
     def announce(self) -> None:
         """Publish the states as they are before anything was seen: what an earlier life left retained is not so now."""
@@ -102,7 +163,7 @@ class Reporter:
         self._hooks.happened(payload)
 
     def _publish(self, outcome: judge.Outcome, *, confirmed: bool = False) -> None:
-        self._state = outcome.state
+        self._take(outcome.state)
         for happening in outcome.happenings:
             self.happened(happening)
         if outcome.summary is not None:
@@ -111,7 +172,7 @@ class Reporter:
 
     def _tell_states(self, now: float, *, confirmed: bool = False) -> None:
         """confirmed: somebody looked just now, so that what has not changed is still true."""
-        for aspect, found in judge.states(self._state).items():
+        for aspect, found in judge.states(self._state, self._settings.judgement).items():
             # What has not changed since judgement began has been so for as long as we can tell.
             state = msgspec.structs.replace(found, since=self._born) if found.since == _NEVER else found
             told = self._told.get(aspect)

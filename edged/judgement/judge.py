@@ -153,6 +153,11 @@ def release(settings: JudgementSettings, state: JudgementState, wall_ns: int) ->
     return msgspec.structs.replace(state, seat=msgspec.structs.replace(state.seat, security=guarded))
 
 
+def blocked(state: JudgementState) -> Blocked | None:
+    """The block of the seat that is in force."""
+    return state.seat.security.blocked
+
+
 def finish(state: JudgementState, last: Observation) -> Outcome:
     """The recording ends with this observation: tell the blinks that were still waiting for company."""
     lids, blinks = blink.leave(state.blink)

@@ -14,6 +14,8 @@ from typing import Any
 
 import msgspec
 
+from edged.judgement.security import Blocked
+
 log = logging.getLogger(__name__)
 
 _VERSION = 1
@@ -38,7 +40,8 @@ class Trial(msgspec.Struct, frozen=True):
 class Kept(msgspec.Struct, frozen=True):
     """The file. overlay: the last wishes that proved themselves; sources: where each path's wish came.
 
-    announced, announced_components: topics, and keys with their platforms, that Home Assistant was told of.
+    announced, announced_components: topics, and keys with their platforms, that Home Assistant was told of. blocked: the
+    block of the seat that is in force. nonces: of signed commands, with when they expire (Unix seconds).
     """
 
     version: int = _VERSION
@@ -50,6 +53,8 @@ class Kept(msgspec.Struct, frozen=True):
     paused: bool = False
     announced: tuple[str, ...] = ()
     announced_components: dict[str, str] = {}
+    blocked: Blocked | None = None
+    nonces: dict[str, float] = {}
 
     def refusing(self, refused: Refused) -> tuple[Refused, ...]:
         """Those refused and one more; the oldest are forgotten."""
@@ -68,6 +73,11 @@ class KeptFile:
         self.problem = ""
         self.damage = ""
         self.now = self._read()
+
+    @property
+    def lasting(self) -> bool:
+        """It is on a disk, and so is what it says still known after a restart."""
+        return self._path is not None and not self.problem
 
     def replace(self, **changes: Any) -> None:
         """Change some fields and write the file. What cannot be written counts until the end of the process."""
