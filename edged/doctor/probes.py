@@ -54,7 +54,7 @@ def hook(asked: dict[str, Any]) -> dict[str, Any]:
     """Load a hook, but do not make one: the daemon may be at work with what it needs for itself."""
     from edged.events import EVENT_KINDS
     from edged.hooks.entry_points import offered
-    from edged.hooks.process import loaded
+    from edged.hooks.making import loaded
 
     offer = offered(asked["name"])
     found = loaded(offer)

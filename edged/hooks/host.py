@@ -15,11 +15,11 @@ from typing import Any
 
 import msgspec
 
-from edged import messages
 from edged.events import EVENT_KINDS, HookState
+from edged.hooks.calls import moment, request
 from edged.hooks.pace import Allowance, EventItem, Item, Pace, wishes
 from edged.hooks.process import LOADING, LOADING_SECONDS
-from edged.messages import Beacon, BeginHook, Downward, HandEvent, HandObservation, HookAnswer, HookReady, Upward
+from edged.messages import Beacon, BeginHook, HookAnswer, HookReady, Upward
 from edged.observations import Observation
 from edged.processes.supervisor import Supervisor
 from edged.processes.table import Loss, Patience, ProcessSpec
@@ -190,7 +190,7 @@ class Hooks:
         if message.data is None:
             return
         if run.allowance.take(now):
-            frame, at_ms = _moment(item)
+            frame, at_ms = moment(item)
             self._on_said(run.name, msgspec.json.decode(message.data, type=dict[str, Any]), frame, at_ms)
         else:
             run.too_much_at = now
@@ -205,7 +205,7 @@ class Hooks:
         if item is None:
             return
         self._calls += 1
-        if not self._supervisor.send(run.process, _call(self._calls, item)):
+        if not self._supervisor.send(run.process, request(self._calls, item)):
             return  # it has just died, which the supervisor is about to find out
         run.calls += 1
         run.item = item
@@ -265,21 +265,3 @@ class Hooks:
 def _guess(kind: str) -> str:
     near = difflib.get_close_matches(kind, EVENT_KINDS, n=1)
     return f" (did you mean {near[0]}?)" if near else ""
-
-
-def _call(number: int, item: Item) -> Downward:
-    """The message, small enough for a packet."""
-    if isinstance(item, EventItem):
-        return HandEvent(number, msgspec.json.encode(item.payload))
-    message = HandObservation(number, item)
-    if item.landmarks is not None and len(messages.encode(message)) > messages.MAX_PACKET_BYTES:
-        # Of very many faces; what was measured from them is there nevertheless.
-        message = HandObservation(number, msgspec.structs.replace(item, landmarks=None))
-    return message
-
-
-def _moment(item: Item) -> tuple[int, float]:
-    """Frame and stream time of what a hook was called with."""
-    if isinstance(item, Observation):
-        return item.frame, item.at_ms
-    return int(item.payload["frame"]), float(item.payload["at_ms"])

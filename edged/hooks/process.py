@@ -20,13 +20,12 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from edged.errors import HookUnusable
 from edged.frames import FrameSlot
 from edged.hooks import Hook, HookContext
-from edged.hooks.entry_points import Offer, offered
-from edged.messages import BeginHook, Failed, HandEvent, HandObservation, HookAnswer, HookReady
+from edged.hooks.entry_points import offered
+from edged.hooks.making import introduced, made
+from edged.messages import BeginHook, Failed, HandEvent, HandObservation, HookAnswer
 from edged.processes.child import ChildLink
 from edged.settings import Settings
 
@@ -55,7 +54,7 @@ def main(link: ChildLink, _slot: FrameSlot, settings: Settings) -> None:
     log.debug("%s of %s", offer.entry_point.value, offer.package)
     context = HookContext(settings.camera, json.loads(begin.options), logging.getLogger(f"hook.{begin.hook}"))
     try:
-        hook = _made(offer, context)
+        hook = made(offer, context)
     except HookUnusable:
         raise
     except Exception as error:
@@ -63,7 +62,7 @@ def main(link: ChildLink, _slot: FrameSlot, settings: Settings) -> None:
         log.exception("%s cannot be started", begin.hook)
         link.send(Failed(f"its start failed with {type(error).__name__} (see the log)"))
         return
-    link.send(_ready(offer, hook))
+    link.send(introduced(offer, hook))
     link.beacon("waiting for a call", _IDLE_SECONDS)
     complaints = Complaints()
     while not link.stopping:
@@ -129,63 +128,6 @@ class Complaints:
             return False
         self._told = {known: at for known, at in self._told.items() if now - at < _COMPLAIN_SECONDS} | {what: now}
         return True
-
-
-def loaded(offer: Offer) -> Any:
-    """What the entry point names. Raises HookUnusable where the package is broken; what its own code raises goes through."""
-    try:
-        found = offer.entry_point.load()
-    except (ImportError, AttributeError) as error:
-        raise HookUnusable(
-            f"{offer.entry_point.value} of {offer.package} cannot be loaded: {error}", "install what it needs"
-        ) from error
-    if not callable(found):
-        raise HookUnusable(
-            f"{offer.entry_point.value} of {offer.package} is of type {type(found).__name__}",
-            "an entry point names a class derived from edged.hooks.Hook, or a function that returns one",
-        )
-    return found
-
-
-def _made(offer: Offer, context: HookContext) -> Hook:
-    made = loaded(offer)(context)
-    what = f"{offer.entry_point.value} of {offer.package}"
-    if not isinstance(made, Hook):
-        raise HookUnusable(f"{what} returns a value of type {type(made).__name__}", "derive it from edged.hooks.Hook")
-    if not (_has(made, "on_event") or _has(made, "on_observation")):
-        raise HookUnusable(f"{what} has neither on_event nor on_observation", "write one of them")
-    return made
-
-
-def _has(hook: Hook, method: str) -> bool:
-    return getattr(type(hook), method) is not getattr(Hook, method)
-
-
-def _ready(offer: Offer, hook: Hook) -> HookReady:
-    """What the daemon must know. Raises HookUnusable."""
-    events: Any = hook.events
-    try:
-        return msgspec.convert(
-            {
-                "type": "hook_ready",
-                "package": offer.package,
-                "events": (list(events) if isinstance(events, tuple) else events) if _has(hook, "on_event") else None,
-                "observations": _has(hook, "on_observation"),
-                "cooldown_seconds": _seconds("cooldown_seconds", hook.cooldown_seconds),
-                "timeout_seconds": _seconds("timeout_seconds", hook.timeout_seconds),
-            },
-            HookReady,
-        )
-    except msgspec.ValidationError as error:
-        raise HookUnusable(f"{type(hook).__name__}.events is no tuple of texts", 'events = ("presence",)') from error
-
-
-def _seconds(name: str, value: object) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and value >= 0):
-        raise HookUnusable(f"{name} of the hook is {value!r}", "it is a number of seconds, or None")
-    return float(value)
 
 
 def _told(link: ChildLink) -> BeginHook | None:
