@@ -115,7 +115,7 @@ class LivenessStage:
     def _ask(self, net: SpoofNet, image: Image, face: FoundFace, known: _Known, at: float) -> Liveness | None:
         """None: the picture is blurred, and a better one may come soon."""
         settings = self._settings
-        interval = settings.first_seconds if known.looks < settings.first_looks else settings.interval_seconds
+        interval = settings.first_seconds if known.looks + 1 < settings.first_looks else settings.interval_seconds
         cut = net.cut(image, face.box)
         sharp = sharpness(cut)
         known.sharpest = max(sharp, known.sharpest)
