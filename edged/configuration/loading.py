@@ -20,7 +20,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from edged.capture.source import kind_of
-from edged.configuration.options import entry_model, field_at, is_section, kinds_of, leaves, section_of
+from edged.configuration.options import entry_choice, entry_model, field_at, is_section, kinds_of, leaves, section_of
 from edged.configuration.problems import Origin, beside_the_point, problem_of, value_in
 from edged.configuration.words import choices_of
 from edged.errors import EdgedError, SettingProblem, SettingsError
@@ -198,6 +198,11 @@ def _read_texts(root: type[BaseModel], values: Mapping[str, Any], at: tuple[str,
             continue
         if isinstance(value, Mapping) and section_of(field) is not None:
             read[name] = _read_texts(root, value, (*at, name))
+        elif isinstance(value, Mapping) and (entry := entry_model(field)) is not None and not entry_choice(field):
+            each = {key: _json_or_text(one) if isinstance(one, str) else one for key, one in value.items()}
+            read[name] = {
+                key: _read_texts(entry, one) if isinstance(one, Mapping) else one for key, one in each.items()
+            }
         elif isinstance(value, str) and _is_no_text(field):
             read[name] = _json_or_text(value)
     return read

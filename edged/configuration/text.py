@@ -27,6 +27,7 @@ _EXAMPLES: dict[str, Any] = {
     "mqtt.tls.certificate_file": "client.pem",
     "mqtt.tls.key_file": "client.key",
     "hooks.NAME.timeout_seconds": 5.0,
+    "inference.recognition.threshold": 0.5,
     "models.directory": "/var/lib/edged/models",
     "store.directory": "/var/lib/edged",
 }

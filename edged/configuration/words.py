@@ -125,7 +125,9 @@ def _pattern_words(pattern: str) -> str:
 def toml_value(value: Any) -> str:
     """A value as TOML writes it. Texts of JSON are texts of TOML."""
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {toml_value(item)}" for key, item in value.items()) + " }" if value else "{}"
+        # TOML has no word for nothing.
+        given = [f"{key} = {toml_value(item)}" for key, item in value.items() if item is not None]
+        return "{ " + ", ".join(given) + " }" if given else "{}"
     if isinstance(value, tuple | list):
         return "[" + ", ".join(map(toml_value, value)) + "]"
     if isinstance(value, bool | str | Path):

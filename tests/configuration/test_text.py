@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edged.configuration.loading import load, load_with_origins
-from edged.configuration.options import leaves
+from edged.configuration.options import entry_model, leaves
 from edged.configuration.text import effective, example, schema
 from edged.settings import Settings
 
@@ -26,16 +26,16 @@ def test_the_example_file_is_the_defaults() -> None:
 
 def test_with_every_comment_sign_taken_away_the_example_names_every_setting(tmp_path: Path) -> None:
     path = tmp_path / "all.toml"
-    path.write_text(re.sub(r"^#(?=[a-z_]+ = )", "", example(), flags=re.MULTILINE), encoding="utf-8")
+    path.write_text(re.sub(r"^#(?=[a-z_]+ = |\[)", "", example(), flags=re.MULTILINE), encoding="utf-8")
     loaded = load_with_origins(path, {}, {})
     assert set(loaded.origins) == {leaf.path for leaf in leaves()}
-    # Those whose default is nothing are shown with an example; all others with their default.
+    # Those whose default is nothing are shown with an example, tables with an entry NAME; all others with their default.
     changed = {
         row.path
         for row, default in zip(effective(loaded), effective(load_with_origins(None, {}, {})), strict=True)
         if row.value != default.value
     }
-    assert changed == {leaf.path for leaf in leaves() if leaf.default is None}
+    assert changed == {leaf.path for leaf in leaves() if leaf.default is None or entry_model(leaf.field) is not None}
 
 
 def test_every_setting_has_a_sentence() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from edged.cli.config import show
 from edged.configuration.loading import load
+from edged.errors import SettingsError
 from tests.daemon.conftest import Theatre, alive
 from tests.hooks.packages import install_toys
 
@@ -146,9 +147,27 @@ def test_a_hook_is_set_up_by_file_by_variable_and_on_the_command_line(
 ) -> None:
     file = tmp_path / "edged.toml"
     file.write_text('[hooks.door]\ncooldown_seconds = 2\noptions = { lamp = "hall" }\n', encoding="utf-8")
-    settings = load(file, {"hooks.second.enabled": "true"}, {"EDGED_HOOKS__DOOR__TIMEOUT_SECONDS": "9"})
+    given = {"hooks.second": "{}", "hooks.third.options": '{"lamp": "attic"}', "hooks.third.events": '["blink"]'}
+    settings = load(file, given, {"EDGED_HOOKS__DOOR__TIMEOUT_SECONDS": "9", "EDGED_HOOKS__DOOR__EVENTS": '["gaze"]'})
     door = settings.hooks["door"]
     assert (door.cooldown_seconds, door.timeout_seconds, door.options) == (2.0, 9.0, {"lamp": "hall"})
+    assert door.events == ["gaze"]
     assert settings.hooks["second"].enabled
+    assert settings.hooks["third"].options == {"lamp": "attic"}
+    assert settings.hooks["third"].events == ["blink"]
     show(file, None, origin=False, as_json=False)
-    assert "hooks = { door = { enabled = true" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "hooks = { door = { enabled = true" in told
+    assert "None" not in told
+
+
+def test_what_is_wrong_with_a_hooks_table_is_said_with_the_cure(tmp_path: Path) -> None:
+    file = tmp_path / "edged.toml"
+    file.write_text("[hooks.door]\ncooldown = 2\ntimeout_seconds = 0\n", encoding="utf-8")
+    with pytest.raises(SettingsError) as caught:
+        load(file, {}, {})
+    told = sorted(str(problem) for problem in caught.value.problems)
+    assert told == [
+        "hooks.door.cooldown: is not a setting (did you mean cooldown_seconds?)",
+        "hooks.door.timeout_seconds = 0: must be above 0 and at most 3600 s",
+    ]
