@@ -110,10 +110,11 @@ class Gallery:
             raise StoreError(f"{folder} cannot be made: {error.strerror} (set store.directory)") from None
         self._key = read_key(folder, key_file)
         # A damaged one is not replaced: that nobody is known any more must not happen by itself.
-        self._database = Database(self.path, GALLERY_MIGRATIONS, replace_damaged=False)
-        self._database.execute("PRAGMA secure_delete=ON").fetchone()
-        if self._database.execute("SELECT 1 FROM seal").fetchone() is None:
-            self._first_seal()
+        with self._plainly():
+            self._database = Database(self.path, GALLERY_MIGRATIONS, replace_damaged=False)
+            self._database.execute("PRAGMA secure_delete=ON").fetchone()
+            if self._database.execute("SELECT 1 FROM seal").fetchone() is None:
+                self._first_seal()
 
     def close(self) -> None:
         """Let go of the file."""
@@ -140,14 +141,14 @@ class Gallery:
     def problems(self) -> list[str]:
         """What was changed without the key, or damaged; also in what no seal covers (indexes, pages)."""
         found = self.contents().problems
-        for (verdict,) in self._database.execute("PRAGMA integrity_check(20)").fetchall():
-            if verdict != "ok":
-                found.append(f"the file is damaged: {verdict}")
-        return found
+        with self._plainly():
+            verdicts = self._database.execute("PRAGMA integrity_check(20)").fetchall()
+        return found + [f"the file is damaged: {verdict}" for (verdict,) in verdicts if verdict != "ok"]
 
     def picture(self, vector: int) -> bytes | None:
         """The PNG that is kept with a vector. Raises GalleryError if it was changed."""
-        row = self._database.execute("SELECT * FROM embedding WHERE id = ?", (vector,)).fetchone()
+        with self._plainly():
+            row = self._database.execute("SELECT * FROM embedding WHERE id = ?", (vector,)).fetchone()
         if row is None:
             return None
         if row[-1] != self._vector_seal(row[:-1]):
@@ -259,7 +260,7 @@ class Gallery:
         """Drop what has no good seal and seal the rest anew. Returns what was dropped, as `problems` names it."""
         with self._plainly(), self._database.transaction():
             found, bad = self._checked()
-            for table, row in bad:
+            for table, row in sorted(bad):  # embeddings before the people they belong to
                 self._database.execute(f"DELETE FROM {table} WHERE id = ?", (row,))  # noqa: S608 - a table of ours
             # Of strangers numbers must not come twice, whatever the broken seal said.
             numbers = [int(one.name[len(STRANGER_PREFIX) :]) for one in found.people.values() if one.stranger]
@@ -281,6 +282,11 @@ class Gallery:
             yield
         except Error as error:
             raise StoreError(f"{self.path}: {error} (edged faces verify; check the disk)") from error
+        except (LookupError, TypeError, ValueError, OverflowError) as error:
+            # Tables whose columns somebody renamed, texts where numbers were.
+            raise StoreError(
+                f"{self.path} is not as edged left it: {type(error).__name__}: {error} (restore it from a copy)"
+            ) from error
         except OSError as error:
             raise StoreError(f"{self.path} cannot be made durable: {error.strerror} (check the disk)") from error
 
