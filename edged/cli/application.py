@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "events": "Subscribe to a broker and print events as they come.",
     "actuator": "Run what acts on requests and events: type, lock, call for help.",
     "act": "Ask an actuator for something, signed, and follow the job.",
+    "command": "Ask a camera's daemon for something, signed where it must be.",
     "faces": "Enrol people who are recognised, test, list and forget them.",
     "models": "List, fetch and verify the model files.",
     "history": "Ask for past events.",

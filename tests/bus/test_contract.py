@@ -19,7 +19,7 @@ from edged.actuators.table import KINDS, settings_model
 from edged.configuration import reference as settings_reference
 from edged.configuration.options import leaves
 from edged.events import EVENT_KINDS
-from edged.topics import ACTUATOR_TOPICS, ASPECTS, COMMANDS, TOPICS, camera_topic
+from edged.topics import ACTUATOR_TOPICS, ASPECTS, COMMANDS, SIGNED_COMMANDS, TOPICS, camera_topic
 from tests.bus.listening import blink
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +43,7 @@ def test_every_kind_aspect_and_topic_is_in_the_contract() -> None:
     assert {f"event-{kind}" for kind in EVENT_KINDS} | {f"state-{aspect}" for aspect in ASPECTS} <= set(
         contract.schemas()
     )
-    assert document["channels"]["command"]["parameters"]["name"]["enum"] == list(COMMANDS)
+    assert document["channels"]["command"]["parameters"]["name"]["enum"] == [*COMMANDS, *SIGNED_COMMANDS]
     actions = {key.split("-", 1)[1]: each["action"] for key, each in document["operations"].items()}
     assert actions == {key: "send" if row.direction == "out" else "receive" for key, row in TOPICS.items()}
 

@@ -1,7 +1,8 @@
 """Children for the daemon's tests: a camera and a pipeline of toys that speak the real protocol.
 
 `capture.source` names a folder of small files, the strings that move the puppets: `camera` holds `streaming`, a reason why
-the camera is lost, or `ended`; `faces` the number of faces; `gaze` their gaze yaw in degrees; `inference` may hold `dies`, `hopeless`, `blind` or `idles`.
+the camera is lost, or `ended`; `faces` the number of faces; `gaze` their gaze yaw in degrees; `inference` may hold `dies`, `hopeless`, `blind`, `idles` or `forgetful` (no recognition); `sitter` says who each face is (`anna`, `bela`,
+`stranger`), or `photo` of anna; `phone` holds one up. Enrolments succeed but for Nobody's.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from pathlib import Path
 
 from edged.errors import RuntimeMissing
 from edged.frames import FrameSlot
-from edged.messages import Adopt, CaptureReport, InferenceReport, Pause, Picture, Resume, TakePicture
-from edged.observations import Box, Face, Observation, Pair
+from edged.messages import Adopt, CaptureReport, Enrol, Enrolled, InferenceReport, Pause, Picture, Resume, TakePicture
+from edged.observations import Box, Face, Identity, Liveness, Observation, Pair, Thing
 from edged.processes.child import ChildLink
 from edged.settings import Settings
 
@@ -68,13 +69,25 @@ def capture(link: ChildLink, slot: FrameSlot, settings: Settings) -> None:
         link.wait(FRAME_SECONDS)
 
 
+def looks_like(sitter: str) -> tuple[Identity | None, Liveness | None]:
+    """What the stages say of a face."""
+    if not sitter:
+        return None, None
+    if sitter == "stranger":
+        return Identity("anna", 0.1, 0.4, 0.9), Liveness(0.95, 0.03, 0.02)
+    if sitter == "photo":
+        return Identity("anna", 0.7, 0.4, 0.9, 0.1), Liveness(0.05, 0.9, 0.05)
+    return Identity(sitter, 0.7, 0.4, 0.9, 0.1), Liveness(0.95, 0.03, 0.02)
+
+
 def inference(link: ChildLink, slot: FrameSlot, settings: Settings) -> None:
     """Sees as many faces as the strings say."""
     habit = string(settings, "inference", "")
     if habit == "hopeless":
         raise RuntimeMissing("no toy runtime is installed (pip install toys)")
     missing = ["iris_landmark"] if habit == "blind" else []
-    link.send(InferenceReport("toy", ["detection"], missing, []))
+    stages = ["detection"] if habit == "forgetful" else ["detection", "recognition", "liveness", "objects"]
+    link.send(InferenceReport("toy", stages, missing, []))
     if habit == "dies":
         os.kill(os.getpid(), signal.SIGABRT)
     buffer = bytearray(slot.capacity_bytes)
@@ -82,9 +95,12 @@ def inference(link: ChildLink, slot: FrameSlot, settings: Settings) -> None:
     fatal = FATAL_FACES in (settings.inference.max_faces, settings.inference.threads)
     while not link.stopping:
         for message in link.receive():
-            if isinstance(message, Adopt):
+            if isinstance(message, Enrol):
+                refused = "nobody was seen" if message.name == "Nemo" else ""
+                link.send(Enrolled(message.request, message.name, 0 if refused else 5, error=refused))
+            elif isinstance(message, Adopt):
                 adopted = Settings.model_validate_json(message.settings)
-                link.send(InferenceReport("toy", ["detection"], missing, [f"follows {adopted.inference.max_faces}"]))
+                link.send(InferenceReport("toy", stages, missing, [f"follows {adopted.inference.max_faces}"]))
                 fatal = adopted.inference.max_faces == FATAL_FACES
         if fatal:
             os.kill(os.getpid(), signal.SIGABRT)
@@ -96,6 +112,8 @@ def inference(link: ChildLink, slot: FrameSlot, settings: Settings) -> None:
         if habit == "idles":
             continue
         gaze = float(angle) if (angle := string(settings, "gaze", "")) else None
+        identity, liveness = looks_like(string(settings, "sitter", ""))
+        phone = (Thing("cell phone", 0.9, Box(20, 30, 5, 9), 1),) if string(settings, "phone", "") else ()
         faces = tuple(
             Face(
                 track,
@@ -109,12 +127,14 @@ def inference(link: ChildLink, slot: FrameSlot, settings: Settings) -> None:
                 Pair(1.0, 1.0),
                 gaze_yaw_degrees=gaze,
                 gaze_pitch_degrees=gaze and 0.0,
+                identity=identity,
+                liveness=liveness,
             )
             for track in range(1, int(string(settings, "faces", "0")) + 1)
         )
         link.send(
             Observation(
                 stamp.frame, stamp.sequence, stamp.at_ms, stamp.captured_ns, stamp.wall_ns, stamp.width, stamp.height,
-                faces=faces, stage_ms={"detection": 1.5},
+                faces=faces, stage_ms={"detection": 1.5}, things=phone,
             )
         )  # fmt: skip

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as trials
 from hypothesis import strategies as st
 
 from edged.events import Seat
@@ -324,6 +325,7 @@ class TestSchedules:
 ACTS = st.sampled_from(["anna", "stranger", "film", "nobody", "two", "phone", "blind", "covered"])
 
 
+@trials(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(ACTS, st.floats(0.1, 15.0)), max_size=12))
 def test_whatever_is_played_it_is_safe_only_with_the_right_verdict_and_replays_to_the_same(
     acts: list[tuple[str, float]],
