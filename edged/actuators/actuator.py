@@ -35,6 +35,7 @@ from edged.errors import EdgedError, RequestRefused, SignatureRefused, StoreErro
 from edged.events import iso_utc
 from edged.jobs import FINAL, ActuatorHealth, ActuatorStatus, JobState
 from edged.processes.signals import WORDS
+from edged.store.audit import Trail
 from edged.store.kept import KeptFile
 from edged.systemd_notify import SystemdNotifier
 
@@ -44,6 +45,7 @@ _FAREWELL_SECONDS = 2.0
 # Ids that are out of date are looked for this often.
 _FORGET_SECONDS = 3600.0
 End = Literal["stopped", "interrupted", "stuck"]
+_RECORDED_LIMIT = 1000
 
 
 class Actuator:
@@ -60,16 +62,20 @@ class Actuator:
         device: Device,
         kept: KeptFile,
         storage_problem: str = "",
+        trail: Trail | None = None,
         clock: Callable[[], Now] | None = None,
     ) -> None:
         """key: None only where signing is off. device: for Home Assistant; kept: what it was told. storage_problem: what
-        is wrong with the disk, for health.
+        is wrong with the disk, for health. trail: where what was done is recorded; None: nowhere.
         """
         self._settings = settings
         self._performer = performer
         self._ledger = ledger
         self._outbox = outbox
         self._storage_problem = storage_problem
+        self._trail = trail
+        self._trail_problem = ""
+        self._recorded: dict[str, None] = {}
         self._clock = clock or (lambda: Now(time.time(), time.monotonic()))
         self._lock = threading.RLock()
         self._engine = Engine(settings, performer, ledger)
@@ -266,10 +272,32 @@ class Actuator:
         log.info("job %s %s: %s: %s", state.id, state.action, state.state, state.reason)
         self._bus.job(state)
         if state.state in FINAL:
+            self._record(state)
             try:
                 self._ledger.sent(state.id)
             except StoreError as error:
                 log.warning("%s", error)
+
+    def _record(self, state: JobState) -> None:
+        """Into the audit trail with what was done, or tried. What was refused was not: strangers must not fill the card."""
+        if self._trail is None or state.state == "rejected" or state.id in self._recorded:
+            return
+        # The same answer is told again to whoever asks again.
+        self._recorded[state.id] = None
+        while len(self._recorded) > _RECORDED_LIMIT:
+            del self._recorded[next(iter(self._recorded))]
+        data = {
+            "actuator": state.actuator, "id": state.id, "action": state.action, "state": state.state,
+            "reason": state.reason, "source": state.source, "text": state.text, "dry_run": self._settings.dry_run,
+        }  # fmt: skip
+        try:
+            self._trail.append("action", data, by="edged actuator")
+            self._trail.sync()
+            self._trail_problem = ""
+        except StoreError as error:
+            # What was asked for is done: not to act because of a full card would be worse than not to record it.
+            log.error("%s", error)
+            self._trail_problem = f"what was done is not recorded: {error}"
 
     def _tell_health(self) -> None:
         with self._lock:
@@ -311,7 +339,8 @@ class Actuator:
         )
 
     def _problems(self) -> list[str]:
-        found = [self._storage_problem, self._engine.problem, self._outbox.problem, self._gate.clock_problem]
+        found = [self._storage_problem, self._engine.problem, self._outbox.problem, self._trail_problem]
+        found.append(self._gate.clock_problem)
         try:
             found += self._performer.problems()
         except EdgedError as error:

@@ -18,6 +18,7 @@ from edged.keys import find_key
 from edged.processes.cores import forbid_core_dumps
 from edged.processes.signals import signals_into
 from edged.processes.title import process_name, set_title
+from edged.store.audit import Trail
 from edged.store.database import Database
 from edged.store.directory import InstanceLock, state_directory
 from edged.store.kept import KeptFile
@@ -58,6 +59,9 @@ def run_actuator(settings: ActuatorSettings) -> int:
         stack.callback(outbox.close)
         performer = build(settings)
         stack.callback(performer.close)
+        trail = Trail(folder) if settings.audit.enabled else None
+        if trail is not None:
+            stack.callback(trail.close)
         set_title(process_name(settings.actuator))
         mqtt = settings.mqtt
         log.info("edged %s, actuator %s (%s), MQTT at %s:%d", edged.__version__, settings.actuator, settings.kind,
@@ -72,6 +76,7 @@ def run_actuator(settings: ActuatorSettings) -> int:
             device=device(settings),
             kept=KeptFile(folder / f"actuator-{settings.actuator}.kept.json"),
             storage_problem=problem_found or outbox_problem,
+            trail=trail,
         )  # fmt: skip
         with signals_into(writer):
             return _STATUS[actuator.run(reader)]

@@ -172,6 +172,12 @@ class BindingSettings(_Section):
         return first_hour * 60 + first_minute, last_hour * 60 + last_minute
 
 
+class AuditSettings(_Section):
+    """The chained record, shared with the cameras of the same folder."""
+
+    enabled: bool = option(True, "Record how jobs ended in the audit trail of store.directory (edged audit).")
+
+
 class ActuatorSettings(_Section):
     """All settings that every actuator has."""
 
@@ -193,6 +199,7 @@ class ActuatorSettings(_Section):
     retry: RetrySettings = option(RetrySettings(), "How durable jobs are tried again.")
     cancel: CancelSettings = option(CancelSettings(), "What the sitter does to cancel.")
     store: StoreSettings = option(StoreSettings(), "What is kept on disk.")
+    audit: AuditSettings = option(AuditSettings(), "The audit trail.")
     log: LogSettings = option(LogSettings(), "The log.")
     policy: dict[str, PolicySettings] = option({}, "How each action is treated: [policy.ACTION].")
     bindings: list[BindingSettings] = option([], "What it does by itself: [[bindings]].")

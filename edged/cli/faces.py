@@ -17,9 +17,11 @@ from edged.configuration.loading import load
 from edged.errors import ModelError
 from edged.inference.models import ModelStore, default_directory
 from edged.settings import Settings
-from edged.store.directory import state_directory
+from edged.store.audit import note
+from edged.store.directory import chosen_directory, state_directory
 from edged.store.gallery import Contents, Gallery, Person
 from edged.store.gallery_transfer import export_gallery, import_gallery
+from edged.store.history import cameras
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -61,6 +63,7 @@ def enroll(
     report = enrol_from(
         settings, name, paths, None if camera is None else _seconds(camera), keep_pictures=keep_pictures
     )
+    _record(settings, "enrolled", name=report.name, vectors=report.vectors, pictures_kept=keep_pictures)
     if as_json:
         print(json.dumps({**report._asdict(), "refused": [list(one) for one in report.refused]}))
         return
@@ -134,16 +137,20 @@ def name_stranger(
     set_: Set = None,
 ) -> None:
     """Give a stranger a name: from now on they are enrolled."""
-    with _gallery(load(config, overrides(set_))) as gallery:
+    settings = load(config, overrides(set_))
+    with _gallery(settings) as gallery:
         gallery.name_stranger(stranger, name)
+    _record(settings, "enrolled", **{"name": name, "from": stranger})
     print(f"{stranger} is {name} now")
 
 
 @app.command("forget")
 def forget(name: Name, config: ConfigFile = None, set_: Set = None) -> None:
     """Remove somebody for good: vectors and pictures are overwritten. Copies that we know of are named."""
-    with _gallery(load(config, overrides(set_))) as gallery:
+    settings = load(config, overrides(set_))
+    with _gallery(settings) as gallery:
         gone = gallery.forget(name)
+    _record(settings, "forgotten", name=gone.name, vectors=gone.vectors, pictures=gone.pictures)
     pictures = f" and {gone.pictures} kept pictures" if gone.pictures else ""
     print(f"forgot {gone.name}: {gone.vectors} vectors{pictures} are overwritten")
     if not gone.emptied:
@@ -153,13 +160,17 @@ def forget(name: Name, config: ConfigFile = None, set_: Set = None) -> None:
         )
     for path in gone.backups:
         print(f"may still hold {gone.name}: {path}")
+    if cameras(chosen_directory(settings.store)):
+        print(f"past events may still name {gone.name}: edged history --person {gone.name} --purge")
 
 
 @app.command("unlearn")
 def unlearn(name: Name, config: ConfigFile = None, set_: Set = None) -> None:
     """Undo what was learned of somebody since enrolment (inference.recognition.learn)."""
-    with _gallery(load(config, overrides(set_))) as gallery:
+    settings = load(config, overrides(set_))
+    with _gallery(settings) as gallery:
         dropped = gallery.unlearn(name)
+    _record(settings, "unlearned", name=name, vectors=dropped)
     print(f"{dropped} learned vectors of {name} are gone")
 
 
@@ -171,8 +182,10 @@ def export(
     set_: Set = None,
 ) -> None:
     """Write everybody who is enrolled into a file, to keep or to carry to another device."""
-    with _gallery(load(config, overrides(set_))) as gallery:
+    settings = load(config, overrides(set_))
+    with _gallery(settings) as gallery:
         names = export_gallery(gallery, file, pictures=pictures)
+    _record(settings, "exported", people=len(names), pictures=pictures, file=str(file))
     print(f"{file} holds {', '.join(names) or 'nobody'}; it tells people apart: keep it as safe as a key")
 
 
@@ -183,8 +196,11 @@ def import_(
     set_: Set = None,
 ) -> None:
     """Add the people of an exported file."""
-    with _gallery(load(config, overrides(set_))) as gallery:
+    settings = load(config, overrides(set_))
+    with _gallery(settings) as gallery:
         imported = import_gallery(gallery, file)
+    for name, count in imported.people.items():
+        _record(settings, "enrolled", **{"name": name, "vectors": count, "from": str(file)})
     for name, count in imported.people.items():
         print(f"imported {name}: {count} vectors")
     if not imported.people:
@@ -200,9 +216,12 @@ def verify(
     set_: Set = None,
 ) -> None:
     """Look for what was changed in the gallery by somebody without its key. Exit status 1 if there is something."""
-    with _gallery(load(config, overrides(set_))) as gallery:
+    settings = load(config, overrides(set_))
+    with _gallery(settings) as gallery:
         problems = gallery.repair() if repair else gallery.problems()
         contents = gallery.contents()
+    if repair and problems:
+        _record(settings, "repaired", dropped=problems[:20], problems=len(problems))
     for problem in problems:
         print(f"{'dropped: ' if repair else ''}{problem}")
     print(f"{len(contents.people)} people and {len(contents.vectors)} embeddings are good")
@@ -212,6 +231,12 @@ def verify(
 
 def _gallery(settings: Settings) -> Gallery:
     return Gallery(state_directory(settings.store), settings.inference.recognition.key_file)
+
+
+def _record(settings: Settings, kind: str, **data: Any) -> None:
+    """In the audit trail, as what comes over MQTT is."""
+    if settings.audit.enabled:
+        note(state_directory(settings.store), kind, data, by="edged faces")
 
 
 def _seconds(text: str) -> float:
