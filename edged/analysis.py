@@ -5,6 +5,7 @@ The daemon takes the same path through three processes; what is judged and how i
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from edged.frames import FrameStamp
 from edged.inference.models import ModelStore, default_directory
 from edged.inference.pipeline import Pipeline
 from edged.judgement import judge
+from edged.judgement.security import Surroundings
 from edged.observations import Observation, from_json
 from edged.settings import JudgementSettings, Settings
 from edged.store.directory import chosen_directory
@@ -80,7 +82,7 @@ class Analysis:
                 sequence, captured.frame, captured.captured_ns, captured.wall_ns, captured.at_ms, width, height
             )
             last = self.pipeline.analyse(captured.image, stamp)
-            outcome = judge.observe(self._settings.judgement, state, last)
+            outcome = judge.observe(self._settings.judgement, state, last, _around(self._settings.judgement, last))
             state = outcome.state
             seen = msgspec.structs.replace(last, faces=outcome.faces)
             yield Step(seen, outcome.happenings, outcome.summary, captured)
@@ -98,12 +100,20 @@ def replay(settings: JudgementSettings, observations: Iterable[Observation]) -> 
     state = judge.begin()
     last: Observation | None = None
     for last in observations:
-        outcome = judge.observe(settings, state, last)
+        outcome = judge.observe(settings, state, last, _around(settings, last))
         state = outcome.state
         seen = msgspec.structs.replace(last, faces=outcome.faces)
         yield Step(seen, outcome.happenings, outcome.summary, None)
     if last is not None:
         yield _last_step(state, last)
+
+
+def _around(settings: JudgementSettings, observation: Observation) -> Surroundings:
+    """The hour on the wall when it was recorded, where the seat's policy goes by it."""
+    if not settings.security.schedules:
+        return Surroundings()
+    local = time.localtime(observation.wall_ns / 1e9)
+    return Surroundings(local.tm_wday, local.tm_hour * 60 + local.tm_min)
 
 
 def _last_step(state: judge.JudgementState, last: Observation) -> Step:

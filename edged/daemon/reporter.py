@@ -177,7 +177,8 @@ class Reporter:
             state = msgspec.structs.replace(found, since=self._born) if found.since == _NEVER else found
             told = self._told.get(aspect)
             if told is not None:
-                due = confirmed and now - told.at >= _CONFIRM_SECONDS
+                # The seat is judged also, and above all, while nobody sees anything.
+                due = (confirmed or aspect == "security") and now - told.at >= _CONFIRM_SECONDS
                 moving = now - told.at < _MOVING_SECONDS and _only_moved(told.state, state)
                 if moving or (told.state == state and not due):
                     continue

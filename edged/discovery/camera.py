@@ -7,6 +7,7 @@ from typing import Any
 from edged.discovery.controls import controls
 from edged.discovery.device import Device, component, node_id
 from edged.discovery.entities import ENTITIES, TRIGGERS, Entity
+from edged.discovery.seat import seat_entities, seat_triggers
 from edged.settings import Settings
 from edged.topics import camera_topic
 
@@ -31,7 +32,7 @@ def _node(settings: Settings) -> str:
 
 def _components(settings: Settings) -> dict[str, dict[str, Any]]:
     found = {entity.key: _entity(settings, entity) for entity in _entities(settings)}
-    for kind, field, subtypes in TRIGGERS:
+    for kind, field, subtypes in (*TRIGGERS, *seat_triggers(settings)):
         for subtype in subtypes:
             found[f"trigger_{kind}_{subtype}"] = {
                 "platform": "device_automation",
@@ -49,6 +50,7 @@ def _components(settings: Settings) -> dict[str, dict[str, Any]]:
 def _entities(settings: Settings) -> list[Entity]:
     found = [
         *ENTITIES,
+        *seat_entities(settings),
         Entity("pause", "switch", "Pause", "health", "{{ 'ON' if value_json.status == 'paused' else 'OFF' }}",
                icon="mdi:eye-off-outline", needs="daemon",
                more={"command": "pause", "payload_on": '{"paused": true}', "payload_off": '{"paused": false}',

@@ -392,3 +392,12 @@ def test_the_trail_has_releases_and_verdicts(guarded: Guarded) -> None:
     )
     assert '"spoof"' in trail
     assert '"released"' in trail
+
+
+def test_the_seat_is_told_anew_also_while_nothing_is_seen(guarded: Guarded) -> None:
+    """What nobody confirms disappears from the broker, and this must not, above all not now."""
+    guarded.theatre.pull("camera", "unplugged")
+    guarded.theatre.start()
+    guarded.becomes("camera_gone")
+    told = len(guarded.theatre.all("state/security"))
+    guarded.theatre.until(lambda: len(guarded.theatre.all("state/security")) >= told + 3)

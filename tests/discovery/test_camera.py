@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, get_origin
+from typing import Any, get_args, get_origin
 
 import jinja2
 import msgspec
@@ -14,10 +14,24 @@ from edged.configuration.options import Leaf, leaves, remote_of
 from edged.discovery import camera
 from edged.discovery.controls import controls
 from edged.discovery.device import with_removals
-from edged.events import Blink, Dwell, EyesState, Gaze, GazeState, Happening, Presence, PresenceState, Summary
+from edged.events import (
+    Blink,
+    Dwell,
+    EyesState,
+    Gaze,
+    GazeState,
+    Happening,
+    IdentityState,
+    LivenessState,
+    ObjectsState,
+    Presence,
+    PresenceState,
+    SecurityState,
+    Summary,
+)
 from edged.remote.verdict import Accepted, judge
 from edged.settings import Settings
-from edged.topics import TOPICS, ConfigState, camera_topic
+from edged.topics import ASPECTS, TOPICS, ConfigState, camera_topic
 from tests.bus.listening import health
 
 SINCE = "2026-01-01T00:00:00.000Z"
@@ -27,6 +41,10 @@ ROOT_KEYS = {"device", "origin", "components", "availability", "availability_mod
              "availability_topic", "payload_available", "payload_not_available", "encoding", "qos", "command_topic",
              "state_topic"}  # fmt: skip
 OPEN = Settings.model_validate({"snapshot": {"enabled": True}})
+GUARDED = Settings.model_validate({
+    "inference": {"recognition": {"enabled": True}, "liveness": {"enabled": True}, "objects": {"enabled": True}},
+    "judgement": {"security": {"enabled": True}},
+})  # fmt: skip
 
 
 def document(settings: Settings = OPEN) -> dict[str, Any]:
@@ -64,6 +82,21 @@ def visible() -> dict[str, Any]:
     return plain(ConfigState(SINCE, 0, nested, {}, [], False))  # type: ignore[no-any-return]
 
 
+SEAT = events.Seat(
+    "phone", "right_user", False, False, "enforce", ["sign_out"], events.Advice(sign_out=True), [], ["objects"], "Anna", 1,
+    1000.0, 5,
+)  # fmt: skip
+
+
+def security_state(verdict: Any) -> Any:
+    safe = verdict == "right_user"
+    return plain(
+        SecurityState(
+            verdict, safe, False, None, None, "enforce", [], events.Advice(), [], [], None, None, False, SINCE
+        )
+    )
+
+
 SUMMARY = Summary(SINCE, 10.0, 150, 15.0, 1, 100.0, 90.0, 3, 18.0, None, 0.0, 1.5, None)
 SAMPLES: dict[str, list[Any]] = {
     "state/presence": [plain(PresenceState(True, 1, SINCE)), plain(PresenceState(False, 0, SINCE))],
@@ -82,6 +115,19 @@ SAMPLES: dict[str, list[Any]] = {
     "event/dwell": [event(Dwell("left", "right", 1, 1000.0, 1))],
     "event/presence": [event(Presence("arrived", 1, 1))],
     "config/state": [visible()],
+    "state/identity": [
+        plain(IdentityState("known", "Anna", None, [], SINCE)),
+        plain(IdentityState("unknown", None, "unknown-3", [], SINCE)),
+        plain(IdentityState(None, None, None, [], SINCE)),
+    ],
+    "state/liveness": [
+        plain(LivenessState("spoof", "print", ["network"], "blink", SINCE)),
+        plain(LivenessState(None, None, [], None, SINCE)),
+    ],
+    "state/objects": [plain(ObjectsState(True, 2, 1, SINCE)), plain(ObjectsState(False, 0, 0, SINCE))],
+    "state/security": [security_state(verdict) for verdict in get_args(events.SeatVerdict)],
+    "event/identity": [event(events.Who("known", "Anna", None, "undecided", None, 0.7, 0.4, 3, 3, 1))],
+    "event/security": [event(SEAT)],
 }
 
 
@@ -109,19 +155,22 @@ def test_every_topic_is_one_of_the_table() -> None:
         camera_topic("edged", "front", key, kind=kind, aspect=aspect, name=name)
         for key in TOPICS
         for kind in events.EVENT_KINDS
-        for aspect in ("presence", "gaze", "eyes")
-        for name in ("restart", "pause", "snapshot", "reconnect")
+        for aspect in ASPECTS
+        for name in ("restart", "pause", "snapshot", "reconnect", "challenge")
     }
-    for component in components().values():
+    for component in (*components().values(), *components(GUARDED).values()):
         topics = [value for name, value in component.items() if name.endswith("topic") or name == "topic"]
         topics += [one["topic"] for one in component.get("availability", [])]
         assert topics
         assert set(topics) <= known, component
 
 
-@pytest.mark.parametrize("key", [key for key, one in components().items() if "value_template" in one])
+ALL = {**components(), **components(GUARDED)}
+
+
+@pytest.mark.parametrize("key", [key for key, one in ALL.items() if "value_template" in one])
 def test_every_template_gives_what_its_platform_takes(key: str) -> None:
-    component = components()[key]
+    component = ALL[key]
     for sample in samples_of(component.get("state_topic") or component["topic"]):
         shown = render(component["value_template"], sample)
         platform = component["platform"]
@@ -186,6 +235,18 @@ def test_what_the_owner_has_switched_off_is_not_offered() -> None:
     closed = components(Settings.model_validate({"remote": {"enabled": False}}))
     assert not [key for key in closed if key.startswith("set_") or key in ("snapshot", "last_snapshot")]
     assert camera.device(Settings.model_validate({"home_assistant": {"enabled": False}})).messages() == {}
+
+
+def test_what_is_off_is_not_shown_and_the_seat_is_also_while_the_camera_is_gone() -> None:
+    seat = {"person", "recognised", "liveness", "challenge_step", "challenge", "phone", "persons", "seat",
+            "seat_unsafe", "seat_blocked", "security", "trigger_security_spoof"}  # fmt: skip
+    assert not seat & set(components())
+    assert seat <= set(components(GUARDED))
+    daemon = [{"topic": "edged/camera/front/availability"}]
+    for key in ("seat", "seat_unsafe", "seat_blocked", "security"):
+        assert components(GUARDED)[key]["availability"] == daemon
+    unsafe = components(GUARDED)["seat_unsafe"]["value_template"]
+    assert [render(unsafe, security_state(each)) for each in ("right_user", "phone", "starting")] == ["OFF", "ON", "ON"]
 
 
 def test_component_discovery_says_the_same_with_a_message_an_entity() -> None:
