@@ -164,6 +164,8 @@ def _where(question: Question) -> tuple[str, list[Any]]:
         if wanted:
             parts.append(f"{column} IN ({', '.join('?' * len(wanted))})")
             values += wanted  # type: ignore[arg-type]
+    if question.people:
+        parts.append("person != ''")  # so that the index, which has nobody else's events, may be used
     return " AND ".join(parts), values
 
 
