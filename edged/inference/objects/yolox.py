@@ -47,14 +47,16 @@ class Yolox:
         found: list[Sighting] = []
         # Objectness bounds every class's score: most cells need no closer look.
         likely = np.flatnonzero(rows[:, 4] >= minimum_score)
+        # A cell is what it is most of all: a mug in a hand is a little like a phone, too.
+        kinds = rows[likely, 5:].argmax(axis=1)
         for number, label in enumerate(self.labels):
-            if label not in wanted or not likely.size:
+            if label not in wanted:
                 continue
-            scores = rows[likely, 4] * rows[likely, 5 + number]
-            chosen = likely[scores >= minimum_score]
+            own = likely[kinds == number]
+            scores = rows[own, 4] * rows[own, 5 + number]
+            chosen, scores = own[scores >= minimum_score], scores[scores >= minimum_score]
             if not chosen.size:
                 continue
-            scores = scores[scores >= minimum_score]
             middles = (rows[chosen, :2] + self._corners[chosen]) * self._strides[chosen]
             # A cell that means nothing may say any size; none is larger than the picture.
             sides: NDArray[np.float32] = np.exp(np.minimum(rows[chosen, 2:4], 10)) * self._strides[chosen]

@@ -61,6 +61,14 @@ def test_only_what_is_wanted_and_sure_enough_is_told(tmp_path: Path) -> None:
     assert len(detector.detect(PICTURE, {"cell phone"}, 0.4)) == 1
 
 
+def test_what_is_more_like_something_else_is_not_told(tmp_path: Path) -> None:
+    rows = yolox_rows(score=0.5)
+    rows[0, 1 * 8 + 3, 5 + COCO.index("cup")] = 0.7
+    detector = opened(says(tmp_path / "tiny.tflite", (1, 64, 64, 3), [rows]))
+    assert detector.detect(PICTURE, {"cell phone"}, 0.3) == []
+    assert [one.label for one in detector.detect(PICTURE, {"cell phone", "cup"}, 0.3)] == ["cup"]
+
+
 def ssd(tmp_path: Path, order: str) -> Path:
     """Three boxes, two of them of the same phone, in the order of a converter: b boxes, c classes, s scores, n number."""
     parts = {
