@@ -176,6 +176,8 @@ _PHRASES = {
 def _value(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "none", True: "yes", False: "no"}[value]
+    if isinstance(value, dict | list):
+        return msgspec.json.encode(value).decode()
     return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 

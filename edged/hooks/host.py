@@ -251,7 +251,7 @@ class Hooks:
             if loss is not None and loss.final and not run.ready:
                 found.append(loss.reason)
             elif loss is not None and child.in_a_row >= _MANY_IN_A_ROW:
-                found.append(f"{process} keeps failing: {loss.reason}; it is tried again after a pause (see the log)")
+                found.append(f"{loss.reason}, again and again; it is started again after a pause (see the log)")
             if run.trouble:
                 found.append(f"{process} {run.trouble}, again and again (see the log)")
             found += [

@@ -60,7 +60,7 @@ def main(link: ChildLink, _slot: FrameSlot, settings: Settings) -> None:
     except Exception as error:
         # What the error says is for the log: health is published, and may be read by anybody.
         log.exception("%s cannot be started", begin.hook)
-        link.send(Failed(f"its start failed with {type(error).__name__} (see the log)"))
+        link.send(Failed(f"its start failed with {type(error).__name__}"))
         return
     link.send(introduced(offer, hook))
     link.beacon("waiting for a call", _IDLE_SECONDS)
@@ -142,8 +142,9 @@ def _told(link: ChildLink) -> BeginHook | None:
 
 def _step_back() -> None:
     """The camera comes first, in time and in memory; and what a hook prints goes where the log goes."""
-    os.nice(_NICENESS)
-    with contextlib.suppress(OSError):  # some containers forbid it
+    with contextlib.suppress(OSError):  # some containers forbid one or the other
+        os.nice(_NICENESS)
+    with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_KILL_FIRST, encoding="ascii")
     sys.stdout.flush()
     os.dup2(2, 1)

@@ -14,6 +14,8 @@ import pytest
 from edged.cli.config import show
 from edged.configuration.loading import load
 from edged.errors import SettingsError
+from edged.processes.child import settings_packets
+from edged.settings import Settings
 from tests.daemon.conftest import Theatre, alive
 from tests.hooks.packages import install_toys
 
@@ -130,6 +132,11 @@ def test_what_hooks_are_told_is_published_nowhere(staged: Theatre) -> None:
     staged.until(lambda: staged.last("config/result"))
     assert "s3cret" not in json.dumps([payload for _, payload in staged.heard if not isinstance(payload, bytes)])
     assert "hooks" not in staged.last("config/state")["settings"]
+
+
+def test_no_process_is_told_what_a_hook_is_told() -> None:
+    settings = Settings.model_validate({"hooks": {"door": {"options": {"token": "s3cret"}}}})
+    assert b"s3cret" not in b"".join(settings_packets(settings))
 
 
 def test_nobody_starts_a_hook_from_afar(staged: Theatre) -> None:
