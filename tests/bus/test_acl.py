@@ -25,7 +25,7 @@ from edged.discovery import camera
 from edged.errors import BrokerError
 from edged.events import PresenceState
 from edged.settings import MqttSettings, Settings
-from edged.topics import ConfigState
+from edged.topics import AuditState, ConfigState
 from tests.bus.listening import blink, health
 
 ACL = Path(__file__).resolve().parents[2] / "config" / "mosquitto.acl"
@@ -70,7 +70,7 @@ def heard(subscriber: Subscriber, enough: Callable[[set[str]], bool], seconds: f
 
 def test_a_camera_says_all_it_has_to_say_and_hears_what_it_is_asked(as_user: As) -> None:
     wanted = {f"edged/camera/front/{leaf}" for leaf in
-              ("availability", "health", "state/presence", "event/blink", "snapshot/frame", "config/state", "config/set")}  # fmt: skip
+              ("availability", "health", "state/presence", "event/blink", "snapshot/frame", "config/state", "config/set", "audit")}  # fmt: skip
     settings = Settings()
     discovery = camera.device(settings).topic
     piecewise = camera.device(settings).component_topic("someone", "binary_sensor")
@@ -84,6 +84,7 @@ def test_a_camera_says_all_it_has_to_say_and_hears_what_it_is_asked(as_user: As)
             bus.event(blink(0), captured_ns=1)
             bus.snapshot(b"\xff\xd8\xff")
             bus.tell("config_state", ConfigState(SINCE, 0, {}, {}, [], False))
+            bus.tell("audit", AuditState(SINCE, 1, "0" * 64, ""))
             bus.desire(b"{}")
             bus.retained(discovery, b"{}")
             bus.retained(piecewise, b"{}")
