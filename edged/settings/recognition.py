@@ -62,7 +62,7 @@ class RecognitionSettings(Section):
     learn: bool = option(False, "Go on learning how known people look. `edged faces unlearn` undoes it.")
     learn_limit: int = option(10, "Most vectors that are learned of one person; the oldest goes first.", ge=1, le=200)
     learn_seconds: float = option(
-        600.0, "Time between two vectors that are learned of one person.", unit="s", ge=1, le=86400
+        600.0, "Time between two vectors that are learned of one person.", unit="s", ge=0, le=86400
     )
     keep_pictures: bool = option(
         False,

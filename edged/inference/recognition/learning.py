@@ -1,7 +1,8 @@
 """Going on to learn how known people look, where the owner wishes it.
 
-The drift guard: what is learned must be near to what was enrolled, never only to what was learned before, and far from
-everybody else. So a person's vectors cannot wander to somebody else's one small step after the other.
+The drift guard has two halves. What is learned must be near to what was enrolled, never only to what was learned before,
+and far from everybody else. And a learned vector may lift a look over the threshold only if the enrolled ones nearly do:
+else somebody who is as far from it again, on its other side, would be let in.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ _GOOD_QUALITY = 0.8
 _SURE = 0.15  # so far above the threshold the look must be
 _NEAR_ENROLLED = 0.1  # so far above it to what was enrolled
 _FAR_FROM_OTHERS = 0.1  # so far below it to everybody else
+_NEARLY = 0.1  # so far below the threshold the enrolled vectors may leave a look that a learned one knows
 _NOTHING_NEW = 0.9  # a vector this near to one that is there teaches nothing
 
 
@@ -42,6 +44,14 @@ class Learning:
                 self._learned_at[kept.person] = max(kept.added_at, self._learned_at.get(kept.person, 0.0))
             elif (row := to_array(kept.vector)) is not None:
                 self._enrolled.setdefault(kept.person, []).append(row)
+
+    def guarded(self, match: Match, vector: Embedding) -> Match:
+        """The match as far as it rests on what was enrolled."""
+        enrolled = self._enrolled.get(match.person.id)
+        if enrolled is None or match.person.id not in self._learned_at:
+            return match
+        base = float((np.array(enrolled) @ vector).max())
+        return match if base >= self._embedder.threshold - _NEARLY else match._replace(similarity=base)
 
     def look(
         self, match: Match, vector: Embedding, quality: float, matrix: Matrix, settings: RecognitionSettings

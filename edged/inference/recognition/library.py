@@ -98,10 +98,16 @@ class Library:
         """Only these tracks are still there."""
         self._strangers.gone(tracks)
 
+    def new_face(self, track: int) -> None:
+        """This track is new, or may be another face now."""
+        self._strangers.new_face(track)
+
     def look_up(self, track: int, vector: Embedding, quality: float, *, settled: bool) -> Identity:
         """Who this is. settled: the last looks said the same. Strangers may be noted, known people learned."""
         threshold = self._embedder.threshold
         best = self._known.search(vector)
+        if best is not None:
+            best = self._learning.guarded(best, vector)
         if best is not None and best.similarity >= threshold:
             self._strangers.known(track)
             if self._remembers and self.settings.learn and settled:
@@ -112,11 +118,13 @@ class Library:
             again = self._unknown.search(vector)
             if again is not None and again.similarity >= threshold:
                 if self._remembers:
-                    self._write(self._strangers.meet, again, vector, quality, self._unknown)
+                    self._write(self._strangers.meet, track, again, vector, quality, self._unknown)
                 return Identity(
                     again.person.name, round(again.similarity, 4), threshold, quality, nearest, stranger=True
                 )
-            if self._remembers and (new := self._write(self._strangers.wonder, track, vector, quality, best)):
+            if self._remembers and (
+                new := self._write(self._strangers.wonder, track, vector, quality, best, self._unknown)
+            ):
                 return Identity(new.name, 1.0, threshold, quality, nearest, stranger=True)
         if best is None:
             return Identity(None, _NOBODY, threshold, quality)

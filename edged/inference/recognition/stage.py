@@ -75,10 +75,12 @@ class RecognitionStage:
         self, image: Image, faces: Sequence[FoundFace], measured: Mapping[int, Face], at_seconds: float
     ) -> dict[int, Identity]:
         assert self._embedder is not None
-        if self._enrolment is not None:
-            self._enrol_from(self._enrolment, image, faces, measured)
         answers: dict[int, Identity] = {}
         if self._library is None:
+            return answers
+        if self._enrolment is not None:
+            # Who is just being enrolled is not to become a stranger meanwhile.
+            self._enrol_from(self._enrolment, image, faces, measured)
             return answers
         began = time.thread_time()
         self._library.refresh(at_seconds)
@@ -174,6 +176,8 @@ class RecognitionStage:
         if vector is None:
             track.poor(at_seconds)
             return None
+        if track.agreeing == 0:
+            library.new_face(face.track)
         try:
             identity = library.look_up(face.track, vector, worth.score, settled=track.settled)
         except EdgedError as error:

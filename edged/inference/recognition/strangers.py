@@ -21,18 +21,21 @@ _LOOKS = 3  # good looks that must agree before somebody is a stranger
 _LOOKS_ONCE_KNOWN = 8  # the same, for a face that was known before: it is rather turned away than another
 _GOOD_QUALITY = 0.5
 _DOUBT = 0.05  # a face this near below the threshold to somebody known is no stranger yet
-_VECTORS = 5  # most that are kept of one stranger
+_VECTORS = 8  # most that are kept of one stranger
 _ANOTHER_LOOK = 0.8  # a vector further from all others than this shows the stranger otherwise
+# Looks at one unbroken track that are so far from a stranger, by share of the threshold, still show the same one otherwise.
+_SAME_TRACK = 0.5
 _SEEN_SECONDS = 60.0
 _EXPIRE_SECONDS = 3600.0
 
 
 @dataclass
 class _Waiting:
-    """Looks at a track that may become a stranger."""
+    """Looks at a track that may become a stranger. stranger: whom it was recognised as, without a break since."""
 
     vectors: list[tuple[Embedding, float]] = field(default_factory=list)
     was_known: bool = False
+    stranger: Person | None = None
 
 
 class Strangers:
@@ -53,10 +56,15 @@ class Strangers:
         """Only these tracks are still there."""
         self._waiting = {track: one for track, one in self._waiting.items() if track in tracks}
 
-    def meet(self, match: Match, vector: Embedding, quality: float, matrix: Matrix) -> bool:
+    def new_face(self, track: int) -> None:
+        """The track may be another face now: what was thought of it does not count."""
+        self._waiting.pop(track, None)
+
+    def meet(self, track: int, match: Match, vector: Embedding, quality: float, matrix: Matrix) -> bool:
         """A stranger was seen again. True: something was written that changes what is searched."""
         now = time.time()
         person = match.person
+        self._waiting[track] = _Waiting(stranger=person)
         if now - self._told.get(person.id, person.last_seen_at or 0.0) > _SEEN_SECONDS:
             self._gallery.saw_stranger(person.id, now)
             self._told[person.id] = now
@@ -65,8 +73,10 @@ class Strangers:
             return False
         return self._gallery.add_vector(person.id, self._kept(vector, quality), now, _VECTORS)
 
-    def wonder(self, track: int, vector: Embedding, quality: float, best: Match | None) -> Person | None:
-        """Nobody knows this face: is it time to call it a stranger? Returns the new one."""
+    def wonder(
+        self, track: int, vector: Embedding, quality: float, best: Match | None, matrix: Matrix
+    ) -> Person | None:
+        """Nobody knows this face: is it time to call it a stranger? Returns the new one, or the one it has been."""
         if quality < _GOOD_QUALITY or (best and best.similarity > self._embedder.threshold - _DOUBT):
             return None
         waiting = self._waiting.setdefault(track, _Waiting())
@@ -78,6 +88,11 @@ class Strangers:
         if float((rows @ rows.T).min()) < self._embedder.threshold:
             return None
         del self._waiting[track]
+        if waiting.stranger is not None:
+            before = matrix.of(waiting.stranger.id)
+            if len(before) and float((before @ vector).max()) >= _SAME_TRACK * self._embedder.threshold:
+                self._gallery.add_vector(waiting.stranger.id, self._kept(vector, quality), time.time(), _VECTORS)
+                return waiting.stranger
         return self._gallery.add_stranger([self._kept(one, good) for one, good in last], time.time())
 
     def expire(self, settings: RecognitionSettings) -> bool:
