@@ -6,7 +6,23 @@ from typing import Any
 
 import msgspec
 
-from edged.events import Blink, Drowsy, Dwell, EventBody, Gaze, Happening, Health, Presence
+from edged.events import (
+    Alive,
+    Blink,
+    Challenge,
+    Config,
+    Drowsy,
+    Dwell,
+    EventBody,
+    Gaze,
+    Happening,
+    Health,
+    HookSaid,
+    Object,
+    Presence,
+    Seat,
+    Who,
+)
 
 _GESTURES = {
     "single": "blink",
@@ -37,8 +53,31 @@ def body_text(body: EventBody) -> str:
         return "somebody arrived" if body.change == "arrived" else "everybody left"
     if isinstance(body, Drowsy):
         return f"{'drowsy' if body.drowsy else 'awake again'}, PERCLOS {body.perclos_percent:.0f} %"
-    assert isinstance(body, Health)
-    return f"health {body.status}: {body.reason}"
+    if isinstance(body, Health):
+        return f"health {body.status}: {body.reason}"
+    if isinstance(body, Config):
+        return f"settings {body.change.replace('_', ' ')}: {', '.join(body.paths)}"
+    if isinstance(body, HookSaid):
+        return f"{body.hook} says {msgspec.json.encode(body.data).decode()}"
+    return _guard_text(body)
+
+
+def _guard_text(body: Who | Alive | Challenge | Object | Seat) -> str:
+    """Who is there, whether they are real, and what follows."""
+    if isinstance(body, Who):
+        if body.verdict == "known":
+            return f"it is {body.person}"
+        return f"a stranger, {body.stranger or 'not seen before'}" if body.verdict == "unknown" else "nobody knows who"
+    if isinstance(body, Alive):
+        found = {"live": "a live face", "undecided": "live or not, nobody knows"}
+        return found.get(body.verdict) or f"a spoof{f' ({body.attack})' if body.attack else ''}"
+    if isinstance(body, Challenge):
+        step = f", {body.step.replace('_', ' ')}" if body.step else ""
+        return f"challenge {body.status.replace('_', ' ')}{step}{f': {body.reason}' if body.reason else ''}"
+    if isinstance(body, Object):
+        return f"{body.thing} {body.change}" if body.change != "count" else counted(body.count, body.thing)
+    told = f", advice: {', '.join(body.actions)}" if body.actions else ""
+    return f"seat: {body.verdict.replace('_', ' ')}{told}"
 
 
 def event_text(happening: Happening) -> str:
