@@ -16,6 +16,7 @@ from edged.doctor.examination import examine
 from edged.observations import Box, Face, Observation
 from edged.settings import Settings
 from edged.toml_file import read_toml
+from tests.cli.edged_command import edged
 from tests.hooks.conftest import Host, Hosting, event
 from tests.hooks.packages import install
 
@@ -100,6 +101,25 @@ def test_hooks_are_among_what_the_doctor_looks_at(monkeypatch: pytest.MonkeyPatc
     settings = Settings.model_validate({"hooks": {"nobody": {}}, "capture": {"source": "sitter:"}})
     found = [finding for finding in examine(settings) if finding.name == "hook"]
     assert found[0].what == "nobody: no installed package offers a hook nobody"
+
+
+def test_the_binding_of_the_page_acts_on_what_the_example_says(tmp_path: Path) -> None:
+    page = (ROOT / "docs/hooks.md").read_text(encoding="utf-8")
+    found = re.search(r"```toml\n(\[\[bindings\]\].*?)```", page, re.DOTALL)
+    assert found is not None
+    settings = tmp_path / "lock.toml"
+    settings.write_text('kind = "lock_screen"\n[signing]\nrequired = false\n' + found[1], encoding="utf-8")
+    lines = []
+    for second, too_close in ((36, True), (46, False)):
+        said = {"hook": "too-close", "data": {"too_close": too_close, "share": 0.8}}
+        at = f"2026-11-21T10:41:{second}.000Z"
+        common = {"id": f"01a1fdb2-7f{second}-77c0-b77b-99a376a2fa2e", "at": at, "camera": "front", "kind": "hook"}
+        lines.append(json.dumps({**common, "seq": second, "v": 1, "frame": 1, "at_ms": 0.0, **said}))
+    recording = tmp_path / "events.jsonl"
+    recording.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    done = edged("actuator", "check", "lock_screen", "-c", str(settings), str(recording))
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[2:] for line in done.stdout.splitlines()] == [["lean-back:", "lock"]]
 
 
 def test_two_packages_with_a_hook_of_the_same_name_are_refused(site: Path) -> None:
