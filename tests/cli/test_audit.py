@@ -14,6 +14,9 @@ from edged.bus.subscriber import Subscriber
 from edged.errors import BrokerError
 from edged.settings import MqttSettings
 from edged.store.audit import NAME, Head, Trail
+from edged.store.audit_check import records
+from edged.store.gallery import Gallery, NewVector
+from edged.store.history import History
 from edged.topics import AuditState
 from tests.cli.edged_command import edged
 
@@ -117,3 +120,15 @@ def _head_of(folder: Path) -> Head:
     """What whoever cuts a trail would note beside it."""
     last = json.loads((folder / NAME).read_bytes().splitlines()[-1])
     return Head(last["seq"], last["hash"])
+
+
+def test_who_is_forgotten_is_recorded_and_where_their_name_is_left_is_said(trail: Path) -> None:
+    with Gallery(trail) as gallery:
+        gallery.enrol("anna", [NewVector("model", "1", bytes(512), 0.9, "image", "anna.jpg")])
+    History(trail, "front", keep_seconds=86400, limit_bytes=10**8).close()
+    found = edged("faces", "forget", "anna")
+    assert found.returncode == 0, found.stderr
+    assert "edged history --person anna --purge" in found.stdout
+    record = next(each for each in records(trail) if each.kind == "forgotten")
+    assert (record.by, record.data["name"], record.data["vectors"]) == ("edged faces", "anna", 1)
+    assert edged("audit", "verify").returncode == 0
