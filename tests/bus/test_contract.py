@@ -17,7 +17,8 @@ from edged.actuators import guide
 from edged.actuators.loading import load_actuator
 from edged.actuators.table import KINDS, settings_model
 from edged.configuration import reference as settings_reference
-from edged.configuration.options import leaves
+from edged.configuration.options import entry_model, leaves
+from edged.configuration.text import entry_heading
 from edged.events import EVENT_KINDS
 from edged.topics import ACTUATOR_TOPICS, ASPECTS, COMMANDS, SIGNED_COMMANDS, TOPICS, camera_topic
 from tests.bus.listening import blink
@@ -95,7 +96,8 @@ def test_an_event_without_its_envelope_is_refused() -> None:
 def test_every_setting_is_in_the_reference() -> None:
     page = settings_reference.markdown()
     for leaf in leaves():
-        assert f"`{leaf.path}`" in page
+        name = leaf.path if entry_model(leaf.field) is None else entry_heading(leaf.path, leaf.field)
+        assert f"`{name}`" in page
         assert str(leaf.field.description).split("|", maxsplit=1)[0][:40] in page
 
 
