@@ -56,8 +56,8 @@ class Analysis:
         # Whoever looks at a clip meets the people the daemon knows, and leaves no strangers with it.
         self.pipeline = Pipeline(settings.inference, store, state_directory=chosen_directory(settings.store))
         report = self.pipeline.report()
-        if not report.stages:
-            # The daemon tells its health of this and waits; here nothing could ever come out.
+        if not set(report.stages) - {"lens"}:
+            # The daemon tells its health of this and waits; here nothing could ever come out: the lens needs no model.
             for name in report.missing_models:
                 store.path(name)
         self.source = open_source(settings.capture)
