@@ -45,7 +45,7 @@ class RecognitionSettings(Section):
         le=600,
     )
     budget_percent: float = option(
-        5.0,
+        4.0,
         "Most of the pipeline's processor time that looking again at recognised faces may take.",
         unit="%",
         remote="live",

@@ -56,7 +56,7 @@ class Attention:
 
 
 class Budget:
-    """Processor time of looks at settled faces against the pipeline's, in seconds of this thread."""
+    """Processor time spent on settled faces against the pipeline's, in seconds of this thread."""
 
     def __init__(self) -> None:
         self._begun: float | None = None
@@ -69,8 +69,10 @@ class Budget:
             self._begun = now
         return self._spent + self._dearest <= share * (now - self._begun)
 
-    def spend(self, seconds: float, *, settled: bool) -> None:
-        """A look cost this. One at a face in doubt is outside the budget."""
+    def looked(self, seconds: float) -> None:
+        """What a look cost, at whatever face: the next one will cost as much."""
         self._dearest = max(0.9 * self._dearest, seconds)
-        if settled:
-            self._spent += seconds
+
+    def spend(self, seconds: float) -> None:
+        """This was spent within the budget."""
+        self._spent += seconds

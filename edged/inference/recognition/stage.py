@@ -83,6 +83,7 @@ class RecognitionStage:
             self._enrol_from(self._enrolment, image, faces, measured)
             return answers
         began = time.thread_time()
+        doubtful = 0.0
         self._library.refresh(at_seconds)
         for face in faces:
             track = self._tracks.get(face.track)
@@ -93,7 +94,10 @@ class RecognitionStage:
                 settled = track.settled
                 started = time.thread_time()
                 answer = self._ask(self._library, image, face, measured.get(face.track), track, at_seconds)
-                self._budget.spend(time.thread_time() - started, settled=settled)
+                spent = time.thread_time() - started
+                self._budget.looked(spent)
+                if not settled:
+                    doubtful += spent
                 if answer is not None:
                     answers[face.track] = answer
         if len(self._tracks) > len(faces):
@@ -101,6 +105,8 @@ class RecognitionStage:
                 number: one for number, one in self._tracks.items() if 0 <= at_seconds - one.seen_at < _FORGET_SECONDS
             }
             self._library.only(set(self._tracks))
+        # All that the stage does counts, but for looks at faces that are new or in doubt.
+        self._budget.spend(time.thread_time() - began - doubtful)
         return answers
 
     # --- enrolment before the camera -------------------------------------------------------------------------------
