@@ -96,9 +96,12 @@ def test_an_event_without_its_envelope_is_refused() -> None:
 def test_every_setting_is_in_the_reference() -> None:
     page = settings_reference.markdown()
     for leaf in leaves():
-        name = leaf.path if entry_model(leaf.field) is None else entry_heading(leaf.path, leaf.field)
-        assert f"`{name}`" in page
-        assert str(leaf.field.description).split("|", maxsplit=1)[0][:40] in page
+        if (entry := entry_model(leaf.field)) is not None:  # a heading, and the settings of each of its entries
+            assert f"`{entry_heading(leaf.path, leaf.field)}`" in page
+            assert all(f"`{leaf.path}.NAME.{name}`" in page for name in entry.model_fields)
+        else:
+            assert f"`{leaf.path}`" in page
+            assert str(leaf.field.description).split("|", maxsplit=1)[0][:40] in page
 
 
 def test_every_setting_of_actuators_is_in_the_reference() -> None:
