@@ -32,6 +32,7 @@ _CORNER_QUALITY, _CORNER_DISTANCE = 0.02, 6
 _SLID_PIXELS = 0.5
 _LONGEST_SECONDS = 3.0  # after that the light and the expression have changed as well
 _STEP_SECONDS = 0.12  # how often corners are followed: more often costs more and tells nothing
+_REST_SECONDS = 1.5  # after a turn has told something: it is said for longer than that
 _GAP_SECONDS = 0.6  # what was not looked at for so long has moved too far to be followed
 _TURNED = 0.04  # of the corners' spread: what a likeness must leave unexplained before anything can be told
 # What a homography leaves, over what a likeness leaves. Measured: prints tilted up to 35° and heads; docs/liveness.md.
@@ -66,29 +67,34 @@ class FlatnessWatch:
     def __init__(self) -> None:
         self._cutter = Cutter(_SIZE)
         self._followed: _Followed | None = None
-        self._looked_at = -1e9
+        self._mesh: Mesh | None = None
+        self._looked_at, self._wait_seconds = -1e9, 0.0
 
     def look(self, image: Image, mesh: Mesh, at_seconds: float) -> Turn | None:
         """Go on following in this BGR frame; what a turn that has just been completed told, or None."""
-        if 0 <= at_seconds - self._looked_at < _STEP_SECONDS:
+        # The very same mesh as before: the finder saw that nothing moved.
+        if mesh is self._mesh or 0 <= at_seconds - self._looked_at < self._wait_seconds:
             return None
-        self._looked_at = at_seconds
+        self._mesh = mesh
+        self._looked_at, self._wait_seconds = at_seconds, _STEP_SECONDS
         box = mesh.box()
         side = _MARGIN * max(box.width, box.height)
         square = Square(box.x + box.width / 2, box.y + box.height / 2, side, 0.0)
         grey: Image = cv2.cvtColor(self._cutter.cut(image, square), cv2.COLOR_RGB2GRAY)  # type: ignore[assignment]
-        turn: Turn | None = None
         followed = self._followed
         if followed is not None:
             if 0 <= at_seconds - followed.seen_at < _GAP_SECONDS and _follow(followed, grey, at_seconds):
                 turn = _turn(followed.began.reshape(-1, 2), followed.now.reshape(-1, 2))
-                if turn is not None or at_seconds - followed.began_at > _LONGEST_SECONDS:
+                if turn is not None:
+                    self._followed, self._wait_seconds = None, _REST_SECONDS
+                    return turn
+                if at_seconds - followed.began_at > _LONGEST_SECONDS:
                     self._followed = None
             else:
                 self._followed = None
         if self._followed is None:
             self._followed = _begin(grey, mesh, square, at_seconds)
-        return turn
+        return None
 
 
 def _begin(grey: Image, mesh: Mesh, square: Square, at: float) -> _Followed | None:
