@@ -34,6 +34,7 @@ from edged.errors import (
     SettingsError,
     StoreError,
     TwilioError,
+    TwilioRefused,
 )
 from edged.store.database import Database
 from edged.store.directory import state_directory
@@ -69,7 +70,8 @@ class TwilioPerformer:
         self._client: TwilioClient | None = None
         self._keypad: KeypadServer | None = None
         self._store_problem = ""
-        self._account_problem = ""
+        # With what Twilio's answers counted when the account could not be looked at: the next one proves it passed.
+        self._account_problem: tuple[str, int | None] = ("", None)
         self._attached = False
         self._look_due_steady = 0.0
         self._looking = False
@@ -116,8 +118,11 @@ class TwilioPerformer:
         if self._settings.dry_run or not self._attached:
             return []
         self._look_at_account()
+        account, unseen_at = self._account_problem
+        if unseen_at is not None and self._line.answers() > unseen_at:
+            account = ""
         server = "" if self._keypad is None else self._keypad.problem
-        return [each for each in [*self._line.problems(), self._account_problem, server, self._store_problem] if each]
+        return [each for each in [*self._line.problems(), account, server, self._store_problem] if each]
 
     def close(self) -> None:
         if self._keypad is not None:
@@ -350,17 +355,20 @@ class TwilioPerformer:
 
     def _look(self) -> None:
         problem, pause_seconds = "", _LOOK_SECONDS
+        unseen_at: int | None = None
+        answers = self._line.answers()
         try:
             status = self._line.ask(self._twilio().account_status)
             if status != "active":
                 problem, pause_seconds = f"the Twilio account is {status} (see its console)", _LOOK_AGAIN_SECONDS
         except TwilioError as error:
             problem, pause_seconds = str(error), _LOOK_AGAIN_SECONDS
+            unseen_at = None if isinstance(error, TwilioRefused) else answers
         try:
             self._progress().forget_old(time.time())
         except StoreError as error:
-            problem = str(error)
-        self._account_problem = problem
+            problem, unseen_at = str(error), None
+        self._account_problem = (problem, unseen_at)
         self._look_due_steady = time.monotonic() + pause_seconds
         self._looking = False
 

@@ -476,6 +476,22 @@ def test_wrong_credentials_and_a_suspended_account_are_found_before_anybody_need
     assert "the credentials are not good: copy them anew" in said(build())
 
 
+def test_an_account_that_could_not_be_looked_at_is_no_worry_once_twilio_does_what_it_is_asked(
+    build: Build, twilio: StandIn
+) -> None:
+    twilio.fault = lambda _method, _kind: "500"
+    performer = build()
+    performer.attach(lambda _: None)
+    deadline = time.monotonic() + 10
+    while performer.problems() != ["Twilio answered 500"] and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert performer.problems() == ["Twilio answered 500"]
+    twilio.fault = lambda _method, _kind: None
+    with pytest.raises(Later, match="its delivery is followed"):
+        performer.perform(wish("sms", "Help!", to="daughter"), Patience())
+    assert performer.problems() == []
+
+
 def test_a_text_shows_itself_in_no_parcel() -> None:
     from edged.actuators.twilio.courier import Parcel
 
