@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -41,12 +42,11 @@ def find_key(
 
     Raises SettingsError, which names the file and never its content.
     """
-    if path is not None:
-        return read_key(path, at)
     folder = environment.get("CREDENTIALS_DIRECTORY")
     if folder and credential and (Path(folder) / credential).exists():
+        # Who wrote the unit meant this one; the file may be closed to the user that it runs as.
         return read_key(Path(folder) / credential, "signing.credential")
-    return None
+    return None if path is None else read_key(path, at)
 
 
 def read_key(path: Path, at: str = "signing.key_file") -> bytes:
@@ -60,7 +60,11 @@ def read_key(path: Path, at: str = "signing.key_file") -> bytes:
             mode = os.fstat(source.fileno()).st_mode
             content = source.read(1024)
     except OSError as error:
-        raise refused(f"cannot be read: {error.strerror}", f"edged actuator keygen {path}") from None
+        cure = {
+            errno.ENOENT: f"edged actuator keygen {path}",
+            errno.EACCES: "give it to the user that this runs as (chown), or hand it over as a systemd credential",
+        }.get(error.errno or 0, "name the file that edged actuator keygen wrote")
+        raise refused(f"cannot be read: {error.strerror}", cure) from None
     if mode & _OTHERS:
         raise refused("is open to every user of this machine", f"chmod o= {path}, better make a new one")
     try:

@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 _FAREWELL_SECONDS = 2.0
 # Ids that are out of date are looked for this often.
 _FORGET_SECONDS = 3600.0
+# That a binding was refused is said in health for so long.
+_REFUSAL_SECONDS = 600.0
 End = Literal["stopped", "interrupted", "stuck"]
 _RECORDED_LIMIT = 1000
 
@@ -84,6 +86,7 @@ class Actuator:
         self._recall_firings()
         self._end: End | None = None
         self._deaf = False  # to what the worker says
+        self._refused_bindings: dict[str, tuple[float, str]] = {}
         self._told_health: ActuatorHealth | None = None
         self._health_due = 0.0
         self._forget_due = 0.0
@@ -221,10 +224,21 @@ class Actuator:
             try:
                 if self._engine.known(each.order.id) is not None:
                     continue  # the broker sent the event again
-                self._carry_out(self._engine.submit(each.order, now))
+                effects = self._engine.submit(each.order, now)
+                self._carry_out(effects)
+                self._remember_refusal(each.binding, effects, now)
             except (StoreError, SignatureRefused) as error:
                 log.error("binding %s does nothing: %s", each.binding, error)
                 self._engine.last_error = f"binding {each.binding}: {error}"
+
+    def _remember_refusal(self, binding: str, effects: list[Effect], now: Now) -> None:
+        """Nobody asked who would hear of it: health does, for a while."""
+        self._refused_bindings.pop(binding, None)
+        for effect in effects:
+            if isinstance(effect, Tell) and effect.state.state == "rejected":
+                sentence = f"binding {binding} was refused: {effect.state.reason}"
+                self._engine.last_error = sentence
+                self._refused_bindings[binding] = (now.steady + _REFUSAL_SECONDS, sentence)
 
     def _finished(self, job_id: str, outcome: Outcome) -> None:
         """On the worker's thread."""
@@ -345,6 +359,8 @@ class Actuator:
             found += self._performer.problems()
         except EdgedError as error:
             found.append(str(error))
+        steady = self._clock().steady
+        found += [sentence for until, sentence in self._refused_bindings.values() if steady < until]
         return [each for each in [*found, *self._bus.warnings] if each]
 
 

@@ -6,6 +6,7 @@ engine syncs before it promises anything, before it acts, and before it tells ho
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -57,6 +58,8 @@ class Ledger:
     def __init__(self, database: Database) -> None:
         """The database is closed by `close`."""
         self._database = database
+        with contextlib.suppress(Error):  # a disk that fails says so with the first job
+            database.execute("PRAGMA secure_delete=ON")
 
     def told(self, job_id: str) -> JobState | None:
         """What was last told of a job; None: the id has never been seen."""
@@ -97,6 +100,8 @@ class Ledger:
             "work = CASE WHEN ? THEN NULL ELSE work END WHERE id = ?",
             _INTERRUPTED if cut else job.state, job.final, job.attempt, msgspec.json.encode(told), job.final, job.id,
         )  # fmt: skip
+        if job.final and job.spec.durable and job.order.text is not None:
+            self._scrub()
 
     def end_unfinished(self, told: JobState) -> None:
         """As `change`, for a job that no longer is in anybody's hands."""
@@ -104,6 +109,7 @@ class Ledger:
             "UPDATE job SET state = ?, final = 1, told = ?, sent = 0, work = NULL WHERE id = ?",
             told.state, msgspec.json.encode(told), told.id,
         )  # fmt: skip
+        self._scrub()
 
     def sent(self, job_id: str) -> None:
         """The last state is in the outbox, which sees to the rest."""
@@ -206,6 +212,13 @@ class Ledger:
     def _run(self, statement: str, *values: Any) -> None:
         try:
             self._database.execute(statement, values)
+        except (Error, OSError) as error:
+            raise self._failure(error) from error
+
+    def _scrub(self) -> None:
+        """What somebody was to be told is nobody's business once it is over."""
+        try:
+            self._database.scrub()
         except (Error, OSError) as error:
             raise self._failure(error) from error
 

@@ -524,6 +524,8 @@ class Engine:
 
 def _expiry_words(job: Job) -> str:
     waited = {"countdown": "during its countdown"}.get(job.state, "before its turn came")
+    if job.confirm_by_steady is not None:
+        waited = "before anybody confirmed it"
     return (
         f"expires_at passed {waited}: nothing was done" if job.attempt == 1 else "expired; the last attempt had failed"
     )

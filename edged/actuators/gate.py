@@ -143,7 +143,7 @@ class Gate:
         """The answer there was; whoever meant something else by the same id learns that it was not done."""
         if not self._engine.is_of(known.id, content):
             self.refused["conflict"] += 1
-            reason = f"{known.reason} (a later request with this id asks for something else: that is not done)"
+            reason = f"this id was used before, for something else ({known.state}: {known.reason}): nothing is done"
             return msgspec.structs.replace(known, reason=reason, refused_nonce=request.nonce or "")
         self.refused["repeated" if message.duplicate or known.state not in FINAL else "replayed"] += 1
         return known

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from pydantic import BaseModel, ValidationError
@@ -23,11 +24,36 @@ def read_options(spec: ActionSpec, options: Mapping[str, Any]) -> dict[str, Any]
             problem = f"{where}: {first['msg']}"
     else:
         try:
-            read: dict[str, Any] = msgspec.to_builtins(msgspec.convert(dict(options), spec.options))
+            read: dict[str, Any] = msgspec.to_builtins(msgspec.convert(_texts(spec, options), spec.options))
             return read
         except msgspec.ValidationError as error:
-            problem = str(error)
+            problem = _plainly(str(error), spec)
     raise RequestRefused(f"the options of {spec.name} are wrong: {problem}")
+
+
+def _texts(spec: ActionSpec, options: Mapping[str, Any]) -> dict[str, Any]:
+    """A number where a text belongs is that text: the key 5, the session 3."""
+    texts = {
+        field.encode_name
+        for field in msgspec.structs.fields(spec.options)
+        if isinstance(msgspec.inspect.type_info(field.type), msgspec.inspect.StrType)
+    }
+    return {
+        name: str(value) if name in texts and isinstance(value, int) and not isinstance(value, bool) else value
+        for name, value in options.items()
+    }
+
+
+def _plainly(problem: str, spec: ActionSpec) -> str:
+    """The library's words for a missing or unknown option, and for a word that is none of those there are, in ours."""
+    fields = {field.encode_name: field for field in msgspec.structs.fields(spec.options)}
+    if found := re.fullmatch(r"Object missing required field `(\w+)`", problem):
+        return f"{spec.name} needs the option {found[1]!r} (edged act … -o {found[1]}=…)"
+    if found := re.fullmatch(r"Object contains unknown field `(.{1,100})`", problem):
+        return f"there is no option {found[1]!r} ({'there are ' + ', '.join(fields) if fields else 'it takes none'})"
+    if (found := re.fullmatch(r"Invalid enum value .* - at `\$\.(\w+)`", problem)) and found[1] in fields:
+        return f"{found[1]} must be one of {', '.join(map(str, get_args(fields[found[1]].type)))}"
+    return problem
 
 
 def check_names(spec: ActionSpec, options: Mapping[str, Any]) -> None:

@@ -28,7 +28,9 @@ class SigningSettings(_Section):
     )
     key_file: Path | None = option(None, "File with the key, written by `edged actuator keygen FILE`.")
     credential: str = option(
-        "actuator_key", "Name of a systemd credential that is the key, where key_file is not set.", pattern=r"^[\w.-]+$"
+        "actuator_key",
+        "Name of a systemd credential that is the key; where there is one it is taken instead of key_file.",
+        pattern=r"^[\w.-]+$",
     )
     clock_tolerance_seconds: float = option(
         10.0, "A sender's clock may be ahead of ours by this much.", unit="s", ge=0, le=3600

@@ -82,7 +82,7 @@ def build(settings: ActuatorSettings) -> Performer:
             raise
         extra = settings.kind.replace("_", "-")
         problem = SettingProblem(
-            "kind", settings.kind, f"needs the library {error.name}", f"pip install 'edged[{extra}]'"
+            "kind", settings.kind, f"needs the library {error.name}", f"scripts/add {extra}, in edged's folder"
         )
         raise SettingsError([problem], f"the settings of {settings.actuator}") from None
     performer: Performer = make(settings)

@@ -36,6 +36,11 @@ def has_fields(template: str) -> bool:
     return any(name is not None for _, name, _, _ in string.Formatter().parse(template))
 
 
+def names_in(template: str) -> set[str]:
+    """The fields that it names. Raises ValueError for what is no template."""
+    return {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
+
+
 def fill(template: str, fields: Mapping[str, Any]) -> str:
     """The text with every `{field}` replaced, by one line of plain text. Raises KeyError with the name of a field that
     is not there.

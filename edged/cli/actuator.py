@@ -71,7 +71,10 @@ def check(
     as_json: AsJson = False,
     set_: Set = None,
 ) -> None:
-    """Check an actuator's settings, and list what its bindings would do with recorded events. Nothing is done."""
+    """Check an actuator's settings, and list what its bindings would do with recorded events. Nothing is done.
+
+    Exit status 1: something keeps it from working here, such as a keyboard or a key that is not there.
+    """
     from edged.actuators.loading import load_actuator
     from edged.actuators.rehearsal import rehearse
     from edged.actuators.table import build
@@ -79,7 +82,8 @@ def check(
 
     settings = load_actuator(name, config, overrides(set_)).settings
     if recording is None:
-        print_settings(settings)
+        if print_settings(settings):
+            raise typer.Exit(1)
     else:
         performer = build(settings)
         performer.close()

@@ -10,10 +10,14 @@ import typer
 
 from edged.actuators.rehearsal import Step
 from edged.actuators.settings import ActuatorSettings
+from edged.errors import SettingsError
+from edged.keys import find_key
 
 
-def print_settings(settings: ActuatorSettings) -> None:
-    """The settings are good: what the actuator is, and what its bindings wait for."""
+def print_settings(settings: ActuatorSettings) -> int:
+    """The settings are good: what the actuator is, what its bindings wait for, and what keeps it from working; how much
+    that is.
+    """
     from edged.actuators.table import build
 
     performer = build(settings)
@@ -26,9 +30,16 @@ def print_settings(settings: ActuatorSettings) -> None:
         print(f"  {name}: {spec.summary} {'(' + state + ')' if enabled else '(off)'}")
     for binding in settings.bindings:
         print(f"  binding {binding.name}: {binding.topic} -> {binding.action}")
-    for sentence in performer.problems():
-        typer.echo(f"edged: {sentence}", err=True)
+    problems = performer.problems()
     performer.close()
+    try:
+        if find_key(settings.signing.key_file, settings.signing.credential) is None and settings.signing.required:
+            problems.append("there is no key yet: edged actuator keygen FILE, then signing.key_file = FILE")
+    except SettingsError as error:
+        problems.append(str(error))
+    for sentence in problems:
+        typer.echo(f"problem: {sentence}", err=True)
+    return len(problems)
 
 
 def print_steps(steps: Iterable[Step], *, as_json: bool) -> None:

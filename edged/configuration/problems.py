@@ -44,7 +44,11 @@ def problem_of(
         reason = f"number {position[0] + 1} {reason}"
     secret = field is not None and SecretStr in kinds_of(field)
     is_section = field is not None and section_of(field) is not None
-    visible = None if secret or (is_section and isinstance(value, Mapping)) else shown(value)
+    # A table may hold secrets anywhere, and the whole tree does.
+    tables = isinstance(value, Mapping) or (
+        isinstance(value, list | tuple) and any(isinstance(each, Mapping) for each in value)
+    )
+    visible = None if secret or tables or (is_section and isinstance(value, Mapping)) else shown(value)
     return SettingProblem(path, visible, reason, "; ".join(filter(None, (_place(path, origins), cure))))
 
 

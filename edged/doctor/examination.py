@@ -198,7 +198,7 @@ def _models(settings: Settings) -> Iterator[Finding]:
 def _runtime(settings: Settings) -> Iterator[Finding]:
     if settings.inference.backend == "mediapipe":
         if importlib.util.find_spec("mediapipe") is None:
-            yield Finding("runtime", False, "mediapipe is not installed", "pip install 'edged[mediapipe]'")
+            yield Finding("runtime", False, "mediapipe is not installed", "scripts/add mediapipe, in edged's folder")
         else:
             yield Finding("runtime", True, f"mediapipe {importlib.metadata.version('mediapipe')}")
         return

@@ -73,8 +73,10 @@ def _loop(link: ChildLink, slot: FrameSlot, settings: Settings, pipeline: Pipeli
                 pipeline.adopt(adopted.inference)
                 pacer.adopt(adopted.inference, adopted.capture.frames_per_second)
                 _tell(link, pipeline.report(), slowed=pacer.slowed)
-        for done in (*keeper.tick(time.monotonic_ns()), *pipeline.stages.enrolling.outcomes()):
-            link.send(done)
+        for kept in keeper.tick(time.monotonic_ns()):
+            link.send(kept)
+        for outcome in pipeline.stages.enrolling.outcomes():
+            link.send(outcome)
         link.beacon("paused" if paused else doing, budget)
         if paused:
             link.wait(_TURN_SECONDS)

@@ -147,6 +147,13 @@ class Database:
             )
         self._folder.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
+    def scrub(self) -> None:
+        """Leave nothing of what was deleted: fold the log into the file and cut it off. Raises sqlite3.Error.
+
+        Of use together with PRAGMA secure_delete, which overwrites what is deleted in the file itself.
+        """
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
     def close(self) -> None:
         """Fold the log into the file and close."""
         if self._folder is not None:

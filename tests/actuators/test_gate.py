@@ -172,7 +172,7 @@ def test_the_same_id_for_something_else_is_not_done_and_that_is_said(bench: Benc
         (told,) = bench.take(other)
         assert told.state == "succeeded"  # the job there is had its end, and has no other
         assert told.refused_nonce == other["nonce"]
-        assert "asks for something else: that is not done" in told.reason
+        assert "was used before, for something else" in told.reason
     assert dict(bench.gate.refused) == {"conflict": 3}
     again = bench.request("do", options={"number": 1}, job_id="my-own-id")  # asked anew: the same wish
     assert bench.take(again)[0].refused_nonce is None

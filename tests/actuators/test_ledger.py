@@ -19,6 +19,7 @@ import pytest
 from edged.actuators.durable import COUNT_SECONDS, KEEP_SECONDS, Ledger
 from edged.actuators.job import Order, rejected
 from edged.actuators.latch import Latch
+from edged.actuators.sensitive import Text
 from edged.actuators.settings import PolicySettings, SigningSettings
 from edged.errors import StoreError
 from edged.settings import MqttSettings
@@ -317,7 +318,6 @@ def test_only_what_is_old_and_has_ended_and_was_told_is_forgotten(
 def test_the_file_holds_no_sensitive_text_and_the_clear_text_of_durable_jobs_only_until_they_end(
     tmp_path: Path,
 ) -> None:
-    from edged.actuators.sensitive import Text
 
     bench = Bench(tmp_path)
     bench.ask("say", Text("hunter2", sensitive=True))
@@ -342,4 +342,18 @@ def test_what_is_told_is_kept_as_it_was_told(tmp_path: Path) -> None:
     told = bench.ledger.told(job)
     assert told == bench.last(job)
     assert json.loads(json.dumps(told.reason)) == "tipped „Grüße“"
+    bench.ledger.close()
+
+
+def test_nothing_of_a_text_is_left_on_the_disk_once_its_job_is_over(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    job = bench.ask("alert", Text("a secret of hers"))
+
+    def kept() -> bytes:
+        return b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+
+    assert b"a secret of hers" in kept(), "a durable job must be known again after a power cut"
+    bench.end()
+    assert bench.last(job).state == "succeeded"
+    assert b"a secret of hers" not in kept()
     bench.ledger.close()

@@ -170,7 +170,7 @@ def test_a_request_for_what_is_not_there_is_off_or_is_wrong_says_so(stage: Stage
         stage.ask("fly"): "there is no action 'fly' here (there are mark, ",
         stage.ask("rare"): "policy.rare.enabled = true",
         stage.ask("say"): "say needs a text",
-        stage.ask("mark", wrong=1): "unknown field `wrong`",
+        stage.ask("mark", wrong=1): "there is no option 'wrong'",
         stage.ask("mark", before_seconds="long"): "before_seconds",
         stage.ask("mark", refuses="not today"): "not today",
         stage.ask("say", "x" * 10_001): "at most 10000",
@@ -356,6 +356,19 @@ def test_a_binding_acts_on_a_blink_once_however_often_it_is_sent(stage: Stage) -
     last = stage.ask("mark")
     stage.ends(last)
     assert [line for line in stage.trace() if line.startswith("done b-")] == [f"done {told[0]['id']}"]
+
+
+def test_a_binding_that_is_refused_shows_in_health_until_it_is_taken(stage: Stage) -> None:
+    refusing = {"name": "greet", "topic": "edged/camera/+/event/blink", "action": "mark",
+                "options": {"refuses": "{why}"}, "cooldown_seconds": 0}  # fmt: skip
+    stage.start(bindings=[refusing])
+    stage.publish("edged/camera/front/event/blink", blink(why="nobody is called that"))
+    stage.until(lambda: stage.health()["status"] == "degraded")
+    (reason,) = stage.health()["reasons"]
+    assert reason == "binding greet was refused: nobody is called that"
+    assert stage.health()["last_error"] == reason
+    stage.publish("edged/camera/front/event/blink", blink(why="", id="another-event"))
+    stage.until(lambda: stage.health()["status"] == "ok")
 
 
 def test_a_long_blink_and_a_look_away_cancel_the_job_at_hand(stage: Stage) -> None:

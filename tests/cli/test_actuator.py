@@ -55,7 +55,7 @@ def test_keygen_says_where_it_cannot_write(tmp_path: Path) -> None:
 def test_check_lists_actions_and_bindings(tmp_path: Path) -> None:
     path = settings(
         tmp_path,
-        'kind = "toy"\n[policy.rare]\nenabled = true\n[policy.mark]\nconfirm = "confirm"\n'
+        'kind = "toy"\n[signing]\nrequired = false\n[policy.rare]\nenabled = true\n[policy.mark]\nconfirm = "confirm"\n'
         '[[bindings]]\nname = "greet"\ntopic = "edged/camera/+/event/blink"\naction = "say"\ntext = "hello {camera}"\n',
     )
     done = toy("check", "chalk", "-c", path)
@@ -125,7 +125,11 @@ def test_wrong_settings_are_exit_2_and_named(tmp_path: Path, text: str, words: s
 
 
 def test_a_variable_may_say_the_kind_and_a_wrong_one_is_named() -> None:
-    assert toy("check", "chalk", EDGED_ACTUATOR_KIND="toy").returncode == 0
+    checked = toy("check", "chalk", EDGED_ACTUATOR_KIND="toy")
+    assert "chalk (toy): the settings are good" in checked.stdout
+    # Good, but it could not work yet.
+    assert checked.returncode == 1
+    assert "problem: there is no key yet: edged actuator keygen FILE" in checked.stderr
     wrong = toy("check", "toy", EDGED_ACTUATOR_QUEU_LENGTH="3")
     assert wrong.returncode == 2
     assert "did you mean EDGED_ACTUATOR_QUEUE_LENGTH?" in wrong.stderr

@@ -98,3 +98,22 @@ def test_paths_within_a_table_are_relative_to_the_file_too(tmp_path: Path) -> No
     file.write_text('[typing.snippets.pin]\nfile = "pin.txt"\n', encoding="utf-8")
     settings: Any = load_actuator("typing", file, {}).settings
     assert settings.typing.snippets["pin"].file == tmp_path / "own" / "pin.txt"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        '[[bindings]]\nname = "a"\ntopic = "x"\naction = "type"\ntext = "y"\n' * 2,
+        '[bindings]\nname = "a"\ntopic = "hunter2"\n',
+        '[signing]\nrequired = false\n[mqtt]\nhost = "192.168.1.2"\npassword = "hunter2"\n',
+    ],
+)
+def test_what_concerns_all_settings_shows_none_of_them(tmp_path: Path, wrong: str) -> None:
+    file = tmp_path / "typing.toml"
+    secrets = '[typing.snippets.pin]\ntext = "hunter2"\nsensitive = true\n'
+    file.write_text(wrong + secrets, encoding="utf-8")
+    with pytest.raises(SettingsError) as caught:
+        load_actuator("typing", file, {})
+    assert "hunter2" not in str(caught.value)
+    assert "{" not in str(caught.value)
+    assert len(str(caught.value)) < 400

@@ -156,6 +156,7 @@ def test_a_child_that_never_speaks_is_replaced(stage: Setting) -> None:
     play = stage(one="steady")
     play.supervisor.stop()
     slot = play.supervisor._slot
+    assert slot is not None
     silent = Stage(slot, QUICK)
     supervisor = Supervisor(
         Settings(), slot, silent.selector,

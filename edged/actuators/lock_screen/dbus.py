@@ -21,7 +21,7 @@ _BUS = "org.freedesktop.DBus"
 # Longest time for any one question.
 CALL_SECONDS = 5.0
 _SLICE_SECONDS = 0.2
-_INSTALL = "pip install 'edged[lock-screen]', or apt install python3-jeepney"
+_INSTALL = "scripts/add lock-screen, in edged's folder"
 ACCESS_DENIED = frozenset(
     {
         "org.freedesktop.DBus.Error.AccessDenied",

@@ -24,6 +24,12 @@ class Line:
         self._breaker = breaker
         self._lock = threading.Lock()
         self._refused = ""
+        self._answers = 0
+
+    def answers(self) -> int:
+        """How often Twilio has done what it was asked, so far."""
+        with self._lock:
+            return self._answers
 
     def wait_seconds(self) -> float:
         """How long Twilio is to be left alone; 0: ask now."""
@@ -50,6 +56,7 @@ class Line:
             raise
         with self._lock:
             self._refused = ""
+            self._answers += 1
             self._breaker.worked()
         return result
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from edged.actuators.performer import Control, Wish
 from edged.actuators.settings import ActuatorSettings
 from edged.actuators.twilio.actions import ACTIONS
+from edged.actuators.twilio.agreement import binding_problems
 from edged.actuators.twilio.breaker import Breaker
 from edged.actuators.twilio.client import Keypad, TwilioClient, spoken
 from edged.actuators.twilio.courier import Courier, Parcel
@@ -32,6 +34,7 @@ from edged.errors import (
     SettingsError,
     StoreError,
     TwilioError,
+    TwilioRefused,
 )
 from edged.store.database import Database
 from edged.store.directory import state_directory
@@ -67,7 +70,8 @@ class TwilioPerformer:
         self._client: TwilioClient | None = None
         self._keypad: KeypadServer | None = None
         self._store_problem = ""
-        self._account_problem = ""
+        # With what Twilio's answers counted when the account could not be looked at: the next one proves it passed.
+        self._account_problem: tuple[str, int | None] = ("", None)
         self._attached = False
         self._look_due_steady = 0.0
         self._looking = False
@@ -114,8 +118,11 @@ class TwilioPerformer:
         if self._settings.dry_run or not self._attached:
             return []
         self._look_at_account()
+        account, unseen_at = self._account_problem
+        if unseen_at is not None and self._line.answers() > unseen_at:
+            account = ""
         server = "" if self._keypad is None else self._keypad.problem
-        return [each for each in [*self._line.problems(), self._account_problem, server, self._store_problem] if each]
+        return [each for each in [*self._line.problems(), account, server, self._store_problem] if each]
 
     def close(self) -> None:
         if self._keypad is not None:
@@ -163,6 +170,10 @@ class TwilioPerformer:
     def _recipient(self, name: str) -> str:
         if name not in self._own.recipients:
             known = ", ".join(self._own.recipients) or "none are set"
+            if re.fullmatch(r"[+\d\s()/.-]{5,}", name):
+                raise RequestRefused(
+                    f"people are named, never dialled: a number was given as recipient (there are: {known})"
+                )
             raise RequestRefused(f"there is no recipient {name!r} (there are: {known})")
         return name
 
@@ -188,14 +199,7 @@ class TwilioPerformer:
             cure = "add TWILIO_AUTH_TOKEN to the credentials"
             problems.append(SettingProblem("twilio.callback", None, "needs what Twilio signs its callbacks with", cure))
         for binding in self._settings.bindings:
-            chain = binding.options.get("chain")
-            if binding.action != "alert" or not isinstance(chain, str) or chain not in self._own.chains:
-                continue
-            needed = needed_seconds(self._own.chains[chain])
-            if binding.expires_seconds <= needed:
-                at = f"bindings.{binding.name}.expires_seconds"
-                reason = f"is too short: chain {chain!r} takes up to {needed:g} s until its last step"
-                problems.append(SettingProblem(at, binding.expires_seconds, reason, f"more than {needed:g}"))
+            problems += binding_problems(self._own, binding)
         if problems:
             raise SettingsError(problems, "twilio")
 
@@ -351,17 +355,20 @@ class TwilioPerformer:
 
     def _look(self) -> None:
         problem, pause_seconds = "", _LOOK_SECONDS
+        unseen_at: int | None = None
+        answers = self._line.answers()
         try:
             status = self._line.ask(self._twilio().account_status)
             if status != "active":
                 problem, pause_seconds = f"the Twilio account is {status} (see its console)", _LOOK_AGAIN_SECONDS
-        except TwilioError:
-            pause_seconds = _LOOK_AGAIN_SECONDS  # the line says what is wrong, if it stays so
+        except TwilioError as error:
+            problem, pause_seconds = str(error), _LOOK_AGAIN_SECONDS
+            unseen_at = None if isinstance(error, TwilioRefused) else answers
         try:
             self._progress().forget_old(time.time())
         except StoreError as error:
-            problem = str(error)
-        self._account_problem = problem
+            problem, unseen_at = str(error), None
+        self._account_problem = (problem, unseen_at)
         self._look_due_steady = time.monotonic() + pause_seconds
         self._looking = False
 

@@ -13,6 +13,7 @@ import msgspec
 from edged.actuators.performer import ActionSpec, Control, Wish
 from edged.actuators.sensitive import Text
 from edged.actuators.settings import ActuatorSettings
+from edged.actuators.templates import has_fields
 from edged.actuators.typing.choosing import KeyboardOptions, choose, open_keyboard
 from edged.actuators.typing.keyboard import Button, Keyboard, Pace, Typing
 from edged.actuators.typing.keys import parse_chord
@@ -73,6 +74,7 @@ class TypingPerformer:
         self._pace = Pace(own.keys_per_second, own.hold_seconds)
         self._layout = load_layout(own.layout)
         self._snippets = {name: _snippet(name, each) for name, each in own.snippets.items()}
+        self._check_bindings(settings)
         self._guard = threading.Lock()
         self._keyboard: Keyboard | None = None
         self._problem = ""
@@ -120,6 +122,20 @@ class TypingPerformer:
 
     def close(self) -> None:
         self._drop()
+
+    def _check_bindings(self, settings: ActuatorSettings) -> None:
+        """Raises SettingsError for a snippet that there is not: nobody is there when it is called for."""
+        problems = []
+        for binding in settings.bindings:
+            name = binding.options.get("name")
+            if binding.action != "snippet" or not isinstance(name, str) or has_fields(name) or name in self._snippets:
+                continue
+            known = f"there are {', '.join(self._snippets)}" if self._snippets else "none are set"
+            problems.append(
+                SettingProblem(f"bindings.{binding.name}.options.name", name, "there is no such snippet", known)
+            )
+        if problems:
+            raise SettingsError(problems, f"the settings of {settings.actuator}")
 
     def _check(self, wish: Wish) -> None:
         keyboard = self._keyboard

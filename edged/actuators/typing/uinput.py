@@ -34,7 +34,7 @@ def obstacle() -> tuple[str, str] | None:
     try:
         import evdev  # noqa: F401
     except ImportError:
-        return "python-evdev is not installed", "pip install 'edged[typing]', or apt install python3-evdev"
+        return "python-evdev is not installed", "scripts/add typing, in edged's folder"
     return None
 
 

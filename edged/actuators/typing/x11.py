@@ -66,7 +66,7 @@ def _connect(name: str) -> Any:
         from Xlib import display, error
     except ImportError as missing:
         raise KeyboardUnavailable(
-            "x11", "python-xlib is not installed", "pip install 'edged[typing]', or apt install python3-xlib"
+            "x11", "python-xlib is not installed", "scripts/add typing, in edged's folder"
         ) from missing
     try:
         connected = display.Display(name)

@@ -16,7 +16,7 @@ from tests.actuators.lock_screen.standins import FakeLogind
 
 def test_without_the_library_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jeepney", None)
-    with pytest.raises(DBusError, match=r"jeepney is not installed \(pip install 'edged\[lock-screen\]', or apt"):
+    with pytest.raises(DBusError, match=r"jeepney is not installed \(scripts/add lock-screen"):
         Connection("unix:path=/x", "system bus", starts=True)
 
 

@@ -305,7 +305,9 @@ def refused(performer: TwilioPerformer, *arguments: str, **options: Any) -> str:
 def test_what_cannot_be_sent_is_refused_before_anything_is_done(build: Build, twilio: StandIn) -> None:
     performer = build()
     assert "no recipient 'sun' (there are: daughter, son, nurse)" in refused(performer, "sms", "x", to="sun")
-    assert "no recipient '+491701111111'" in refused(performer, "sms", "x", to="+491701111111")
+    said = refused(performer, "sms", "x", to="+491701111111")
+    assert "people are named, never dialled" in said
+    assert "1111111" not in said
     assert "either a text or options.template" in refused(performer, "sms", to="son")
     assert "either a text or options.template" in refused(performer, "sms", "x", to="son", template="fall")
     assert "no template 'full' (there are: fall, approved)" in refused(performer, "sms", to="son", template="full")
@@ -472,6 +474,22 @@ def test_wrong_credentials_and_a_suspended_account_are_found_before_anybody_need
     assert said(build()) == "the Twilio account is suspended (see its console)"
     twilio.token = "another"
     assert "the credentials are not good: copy them anew" in said(build())
+
+
+def test_an_account_that_could_not_be_looked_at_is_no_worry_once_twilio_does_what_it_is_asked(
+    build: Build, twilio: StandIn
+) -> None:
+    twilio.fault = lambda _method, _kind: "500"
+    performer = build()
+    performer.attach(lambda _: None)
+    deadline = time.monotonic() + 10
+    while performer.problems() != ["Twilio answered 500"] and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert performer.problems() == ["Twilio answered 500"]
+    twilio.fault = lambda _method, _kind: None
+    with pytest.raises(Later, match="its delivery is followed"):
+        performer.perform(wish("sms", "Help!", to="daughter"), Patience())
+    assert performer.problems() == []
 
 
 def test_a_text_shows_itself_in_no_parcel() -> None:

@@ -116,5 +116,5 @@ def test_a_library_that_is_missing_is_named_with_the_cure(tmp_path: Path) -> Non
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2
-    assert "needs the library requests (pip install 'edged[twilio]')" in done.stderr
+    assert "needs the library requests (scripts/add twilio, in edged's folder)" in done.stderr
     assert "Traceback" not in done.stderr
