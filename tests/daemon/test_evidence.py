@@ -151,5 +151,6 @@ def test_what_was_to_be_kept_when_the_pictures_were_lost_is_recorded_as_failed(
     seat.begin(**{"evidence.after_seconds": 5})
     seat.theatre.until(lambda: seat.theatre.all("event/presence"), seconds=60)
     os.kill(seat.theatre.children()["inference"], signal.SIGKILL)
-    seat.theatre.until(lambda: seat.recorded("failed"), seconds=60)
-    assert seat.recorded("failed")[0].data["reason"] == "the process that had the pictures ended"
+    # Another event may be told while the process is being replaced.
+    reason = "the process that had the pictures ended"
+    seat.theatre.until(lambda: reason in [each.data["reason"] for each in seat.recorded("failed")], seconds=60)

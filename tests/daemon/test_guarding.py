@@ -276,7 +276,13 @@ class TestFailSafe:
         guarded.theatre.until(lambda: '"verdict":"broker_gone"' in guarded.theatre.log())
         guarded.sits("photo")
         guarded.theatre.until(lambda: '"verdict":"spoof"' in guarded.theatre.log())
+        # A broker without a memory tells only who listens: the daemon must not be back before the listener.
+        daemon = guarded.theatre.daemon
+        assert daemon is not None
+        daemon.send_signal(signal.SIGSTOP)
         guarded.theatre.broker.start()
+        guarded.theatre.until(guarded.theatre.listening)
+        daemon.send_signal(signal.SIGCONT)
         guarded.theatre.until(lambda: "spoof" in guarded.verdicts()[before:])
         assert "broker_gone" in guarded.verdicts()[before:]
 

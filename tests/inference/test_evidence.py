@@ -49,13 +49,20 @@ def _order(folder: Path, at_seconds: float) -> KeepEvidence:
     )  # fmt: skip
 
 
-def _result(keeper: EvidenceKeeper, at_seconds: float) -> EvidenceKept:
+def _results(keeper: EvidenceKeeper, at_seconds: float, count: int) -> list[EvidenceKept]:
+    found: list[EvidenceKept] = []
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        if found := keeper.tick(round(at_seconds * SECOND)):
-            return found[0]
+        found += keeper.tick(round(at_seconds * SECOND))
+        if len(found) >= count:
+            return found
         time.sleep(0.005)
-    raise AssertionError("nothing was kept")
+    raise AssertionError(f"{len(found)} of {count} were kept")
+
+
+def _result(keeper: EvidenceKeeper, at_seconds: float) -> EvidenceKept:
+    (found,) = _results(keeper, at_seconds, 1)
+    return found
 
 
 def _open(folder: Path, order: KeepEvidence) -> Opened:
@@ -143,9 +150,7 @@ def test_events_close_together_each_have_their_own(tmp_path: Path) -> None:
     for order in orders:
         keeper.keep(order)
     _play(keeper, 7, 9)
-    results = [_result(keeper, 9)]
-    while len(results) < 3:
-        results.append(_result(keeper, 9))
+    results = _results(keeper, 9, 3)
     assert {kept.event for kept in results} == {order.event for order in orders}
     assert all(_open(tmp_path, order).problems == [] for order in orders)
     keeper.close()

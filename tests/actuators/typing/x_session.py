@@ -66,7 +66,7 @@ class TextWindow:
 
     written: Path
 
-    def text(self, quiet_seconds: float = 0.5) -> str:
+    def text(self, quiet_seconds: float = 1.0) -> str:
         """Everything, once nothing more comes for a while."""
         before, since = -1, time.monotonic()
         while time.monotonic() - since < quiet_seconds:
