@@ -1,4 +1,4 @@
-"""Tells systemd how things are: ready, status line, watchdog. The only file that imports systemd-python.
+"""Tells systemd how things are: ready, status line, watchdog. The only file that imports systemd.daemon.
 
 All of it does nothing where systemd did not start us. Without the library, which has to be built on the device, the
 same words go out as plain datagrams: a unit of Type=notify that never hears READY=1 would be restarted for ever.

@@ -34,7 +34,9 @@ from edged.discovery.device import Device
 from edged.errors import EdgedError, RequestRefused, SignatureRefused, StoreError
 from edged.events import iso_utc
 from edged.jobs import FINAL, ActuatorHealth, ActuatorStatus, JobState
+from edged.notices import ACTUATOR_STUCK, EMERGENCY_STOP, EMERGENCY_STOP_OVER, JOB_FAILED
 from edged.processes.signals import WORDS
+from edged.status_line import actuator_status
 from edged.store.audit import Trail
 from edged.store.kept import KeptFile
 from edged.systemd_notify import SystemdNotifier
@@ -150,7 +152,7 @@ class Actuator:
                 except StoreError as error:
                     log.warning("%s", error)
             if not self._worker.alive:
-                log.error("the thread that acts has ended")
+                log.error("the thread that acts has ended", extra=ACTUATOR_STUCK.extra())
                 self._end = "stuck"
         self._tell_health()
         self._systemd.progress()
@@ -279,11 +281,19 @@ class Actuator:
                 self._performer.release()
             else:
                 assert isinstance(effect, Stuck)
-                log.error("job %s cannot be stopped: the actuator ends, to be started anew", effect.job_id)
+                log.error(
+                    "job %s cannot be stopped: the actuator ends, to be started anew", effect.job_id,
+                    extra=ACTUATOR_STUCK.extra(EDGED_JOB_ID=effect.job_id),
+                )  # fmt: skip
                 self._end = "stuck"
 
     def _tell(self, state: JobState) -> None:
-        log.info("job %s %s: %s: %s", state.id, state.action, state.state, state.reason)
+        failed = state.state == "failed"
+        log.log(
+            logging.ERROR if failed else logging.INFO,
+            "job %s %s: %s: %s", state.id, state.action, state.state, state.reason,
+            extra={"EDGED_JOB_ID": state.id, **(JOB_FAILED.extra() if failed else {})},
+        )  # fmt: skip
         self._bus.job(state)
         if state.state in FINAL:
             self._record(state)
@@ -320,12 +330,19 @@ class Actuator:
             same = self._told_health is not None and _but_time(self._told_health) == _but_time(health)
             if same and now.steady < self._health_due:
                 return
+            if (self._told_health.stopped_since if self._told_health else None) != health.stopped_since:
+                self._log_stop()
             self._told_health = health
             self._health_due = now.steady + self._settings.health_seconds
         self._bus.health(health, self._settings.health_seconds)
         # Whoever reads health over MQTT sees that there is MQTT.
-        mqtt = "" if self._bus.connected else f"no MQTT: {self._bus.problem}"
-        self._systemd.status("; ".join(filter(None, [f"{health.actuator}: {health.status}", mqtt, *health.reasons])))
+        self._systemd.status(actuator_status(health, "" if self._bus.connected else self._bus.problem))
+
+    def _log_stop(self) -> None:
+        if self._engine.latch.closed:
+            log.warning("emergency stop %s", self._engine.latch.words, extra=EMERGENCY_STOP.extra())
+        else:
+            log.info("the emergency stop is over", extra=EMERGENCY_STOP_OVER.extra())
 
     def _health(self, now: Now) -> ActuatorHealth:
         reasons = []

@@ -15,6 +15,7 @@ from edged.actuators.table import build, device
 from edged.bus.outbox import MemoryOutbox, Outbox
 from edged.errors import SettingProblem, SettingsError, StoreError
 from edged.keys import find_key
+from edged.notices import EVENTS_UNKEPT, STARTED
 from edged.processes.cores import forbid_core_dumps
 from edged.processes.signals import signals_into
 from edged.processes.title import process_name, set_title
@@ -65,7 +66,7 @@ def run_actuator(settings: ActuatorSettings) -> int:
         set_title(process_name(settings.actuator))
         mqtt = settings.mqtt
         log.info("edged %s, actuator %s (%s), MQTT at %s:%d", edged.__version__, settings.actuator, settings.kind,
-                 mqtt.host, mqtt.port)  # fmt: skip
+                 mqtt.host, mqtt.port, extra=STARTED.extra())  # fmt: skip
         for sentence in performer.problems():
             log.warning("%s", sentence)
         reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -95,6 +96,6 @@ def _outbox(settings: ActuatorSettings) -> tuple[Outbox, str]:
             batch_seconds=store.batch_seconds,
         )
     except StoreError as error:
-        log.error("%s; what is told waits in memory only", error)
+        log.error("%s; what is told waits in memory only", error, extra=EVENTS_UNKEPT.extra())
         return MemoryOutbox(), f"what is told is not kept over a restart: {error}"
     return outbox, ""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from edged.actuators.effects import Outcome
 from edged.actuators.performer import Performer, Wish
 from edged.errors import ActionFailed, Cancelled, EdgedError, Later
+from edged.notices import BUG
 
 log = logging.getLogger(__name__)
 
@@ -92,5 +93,8 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - a bug in one job must not end all jobs
             # Where, and not what: the message of a stranger's exception may quote the text.
             where = "".join(traceback.format_tb(error.__traceback__)).rstrip()
-            log.error("job %s: %s in the performer:\n%s", wish.id, type(error).__name__, where)
+            log.error(
+                "job %s: %s in the performer:\n%s", wish.id, type(error).__name__, where,
+                extra=BUG.extra(EDGED_JOB_ID=wish.id),
+            )  # fmt: skip
             return Outcome("failed", f"a bug in this actuator ({type(error).__name__}; its log says where)")

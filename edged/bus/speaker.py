@@ -18,6 +18,7 @@ from edged.bus.message import Message
 from edged.bus.outbox import Outbox
 from edged.bus.paho_link import Link, Welcome, Will
 from edged.errors import BrokerError
+from edged.notices import BROKER_BACK, BROKER_LOST
 from edged.settings import MqttSettings
 
 log = logging.getLogger(__name__)
@@ -288,9 +289,10 @@ class Speaker(abc.ABC):
 
     def _connection_changed(self) -> None:
         if self.connected:
-            log.info("connected to the MQTT broker at %s:%d", self._settings.host, self._settings.port)
+            host, port = self._settings.host, self._settings.port
+            log.info("connected to the MQTT broker at %s:%d", host, port, extra=BROKER_BACK.extra())
         elif not self._connection.stopping:
-            log.warning("no MQTT: %s; trying again", self.problem)
+            log.warning("no MQTT: %s; trying again", self.problem, extra=BROKER_LOST.extra())
         self._wake()
 
     def _wake(self) -> None:

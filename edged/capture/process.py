@@ -19,6 +19,7 @@ from edged.capture.opening import open_source
 from edged.capture.source import Captured, Source, redact
 from edged.errors import SourceUnavailable
 from edged.messages import MAX_PACKET_BYTES, Adopt, CaptureReport, Pause, Picture, Resume, TakePicture
+from edged.notices import CAMERA_BACK, CAMERA_LOST
 from edged.settings import Settings
 
 if TYPE_CHECKING:
@@ -182,6 +183,8 @@ class CaptureLoop:
                 return
             if first:
                 first = False
+                if self._lost:
+                    log.info("%s gives pictures again", self._shown, extra=CAMERA_BACK.extra())
                 self._lost = ""
                 _return_memory()
                 self._report("streaming", self._source.description, reopened=self._opened_times - 1)
@@ -217,7 +220,8 @@ class CaptureLoop:
         pause = self._backoff.next_seconds()
         reason = f"{error.reason} ({error.cure})" if error.cure else error.reason
         # The log says what is new; the daemon is told each time, since the pause differs.
-        log.log(logging.WARNING if reason != self._lost else logging.DEBUG, "%s; again in %.1f s", error, pause)
+        level = logging.WARNING if reason != self._lost else logging.DEBUG
+        log.log(level, "%s; again in %.1f s", error, pause, extra=CAMERA_LOST.extra())
         self._lost = reason
         self._report("lost", self._shown, reason=f"{self._shown}: {reason}", retry_seconds=round(pause, 3))
         self._beacon("waiting", 2.0)

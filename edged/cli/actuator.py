@@ -40,7 +40,7 @@ def run(
     chosen = {"mqtt.host": mqtt_host, "mqtt.port": mqtt_port, "dry_run": dry_run or None}
     wanted = {each: value for each, value in chosen.items() if value is not None} | overrides(set_)
     settings = load_actuator(name, config, wanted).settings
-    logs.set_up(settings.log, settings.actuator, role="actuator")
+    logs.set_up(settings.log, settings.actuator, role="actuator", secrets=logs.secrets_of(settings))
     status = run_actuator(settings)
     if status:
         raise typer.Exit(status)

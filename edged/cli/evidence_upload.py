@@ -33,7 +33,7 @@ def upload(
     A process of its own, with the store's keys and without the camera. While the store is away, what is kept waits.
     """
     settings = load(config, overrides(set_))
-    logs.set_up(settings.log, settings.camera)
+    logs.set_up(settings.log, settings.camera, "evidence-upload", secrets=logs.secrets_of(settings))
     if not settings.evidence.upload.enabled:
         cure = "evidence.upload.enabled = true, with endpoint, bucket and keys"
         raise SettingsError([SettingProblem("evidence.upload.enabled", False, "copies are not made", cure)])

@@ -39,7 +39,7 @@ def run(
         return configuration.load(config, wanted)
 
     settings = load()
-    logs.set_up(settings.log, settings.camera)
+    logs.set_up(settings.log, settings.camera, secrets=logs.secrets_of(settings))
     status = Daemon(settings, reload=load).run()
     if status:
         raise typer.Exit(status)

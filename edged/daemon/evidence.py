@@ -21,6 +21,7 @@ from edged.evidence.container import Header
 from edged.evidence.key import evidence_key
 from edged.evidence.sealing import file_key, key_name, new_salt
 from edged.messages import EvidenceKept, KeepEvidence
+from edged.notices import EVIDENCE_FAILED
 from edged.settings import Settings
 from edged.store.directory import evidence_directory
 
@@ -89,7 +90,10 @@ class EvidenceClerk:
             self._failed(message.event, message.reason)
             return
         self.problem = ""
-        log.info("evidence of %s: %d pictures, %d bytes", message.event, message.pictures, message.bytes)
+        log.info(
+            "evidence of %s: %d pictures, %d bytes", message.event, message.pictures, message.bytes,
+            extra={"EVENT_ID": message.event},
+        )  # fmt: skip
         self._record("kept", event=message.event, pictures=message.pictures, bytes=message.bytes, sha256=message.sha256)
 
     def tick(self, now: float) -> None:
@@ -110,7 +114,7 @@ class EvidenceClerk:
 
     def _failed(self, event: str, reason: str) -> None:
         self.problem = f"the last evidence was not kept: {reason}"
-        log.error("evidence of %s: %s", event, reason)
+        log.error("evidence of %s: %s", event, reason, extra=EVIDENCE_FAILED.extra(EVENT_ID=event))
         self._record("failed", event=event, reason=reason)
 
     def _record(self, what: str, **data: Any) -> None:

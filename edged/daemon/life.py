@@ -49,10 +49,12 @@ from edged.messages import (
     TakePicture,
     Upward,
 )
+from edged.notices import HEALTH_CHANGED
 from edged.observations import Observation
 from edged.processes.supervisor import Child, Supervisor
 from edged.processes.table import Loss, Patience, ProcessSpec
 from edged.settings import Settings
+from edged.status_line import camera_status
 from edged.store.kept import KeptFile
 from edged.systemd_notify import SystemdNotifier
 from edged.topics import AuditState, camera_topic
@@ -374,11 +376,19 @@ class Life:
         if verdict.status != self._status:
             reason = verdict.reasons[0] if verdict.reasons else "all is well"
             log.log(logging.INFO if verdict.status in ("ok", "starting", "paused") else logging.WARNING,
-                    "health: %s%s", verdict.status, f": {reason}" if verdict.reasons else "")  # fmt: skip
+                    "health: %s%s", verdict.status, f": {reason}" if verdict.reasons else "",
+                    extra=HEALTH_CHANGED.extra())  # fmt: skip
             self._happened(Health(verdict.status, self._status, cause, reason))
             self._status = verdict.status
         self._standing = verdict
-        told = (verdict, self._restarts(), self._missing_models(), bool(self._throttling), self._bus.lost_events)
+        told = (
+            verdict,
+            self._restarts(),
+            self._missing_models(),
+            bool(self._throttling),
+            self._bus.lost_events,
+            self._bus.connected,
+        )
         if told != self._told or now - self._told_at >= self._settings.health.interval_seconds:
             self._publish_health(verdict)
         return verdict
@@ -386,7 +396,7 @@ class Life:
     def _publish_health(self, verdict: Verdict) -> None:
         now = time.monotonic()
         restarts, missing = self._restarts(), self._missing_models()
-        self._told = (verdict, restarts, missing, bool(self._throttling), self._bus.lost_events)
+        self._told = (verdict, restarts, missing, bool(self._throttling), self._bus.lost_events, self._bus.connected)
         self._told_at = now
         waited = self._outbox.oldest_seconds
         self._bus.health(
@@ -412,8 +422,13 @@ class Life:
             ),
             self._settings.health.interval_seconds,
         )
-        mqtt = "" if self._bus.connected else f"; no MQTT: {self._bus.problem}"
-        self._systemd.status(f"{verdict.status}{': ' if verdict.reasons else ''}{'; '.join(verdict.reasons)}{mqtt}")
+        self._systemd.status(
+            camera_status(
+                self._settings.camera, verdict.status, verdict.reasons,
+                frames_per_second=self._vitals.frames_per_second(now), people=self._reporter.people,
+                broker_problem="" if self._bus.connected else self._bus.problem, waiting_events=len(self._outbox),
+            )
+        )  # fmt: skip
 
     def _condition(self, now: float) -> Condition:
         children = self._supervisor.children.values()

@@ -19,6 +19,7 @@ from typing import Any
 
 from edged.errors import EdgedError, StoreError
 from edged.events import iso_utc
+from edged.notices import AUDIT_DAMAGED, BUG
 from edged.settings import Settings
 from edged.store.audit import NAME, Head, Trail
 from edged.store.audit_check import verify
@@ -155,7 +156,7 @@ class Recorder:
                 self._write_past(now=ending)
                 self._do_chores()
         except Exception:
-            log.exception("internal error in the recorder")
+            log.exception("internal error in the recorder", extra=BUG.extra())
             self._troubles["recorder"] = "nothing is recorded any more: edged has a bug (see the log)"
         finally:
             if self._trail is not None:
@@ -187,7 +188,7 @@ class Recorder:
                 f"the audit trail is not what was written: {verdict.problems[0]} "
                 "(edged audit verify says all; edged audit renew keeps it aside and begins another)"
             )
-            log.error("%s", self._damage)
+            log.error("%s", self._damage, extra=AUDIT_DAMAGED.extra())
 
     def _open_history(self, folder: Path) -> None:
         kept = self._settings.history

@@ -17,6 +17,7 @@ from edged.events import GazeState, Happening
 from edged.hooks.host import Hooks
 from edged.judgement import judge
 from edged.judgement.security import Blocked, Surroundings
+from edged.notices import SECURITY_VERDICT
 from edged.observations import Face, Observation
 from edged.settings import Settings
 
@@ -125,6 +126,11 @@ class Reporter:
         )
 
     @property
+    def people(self) -> int:
+        """How many are in view, as `state/presence` says."""
+        return self._state.presence.people
+
+    @property
     def blocked(self) -> bool:
         """A block of the seat is in force."""
         return self._blocked is not None
@@ -158,7 +164,10 @@ class Reporter:
         self._sequence += 1
         payload = events.envelope(happening, self._settings.camera, self._sequence, self._session)
         self._bus.event(payload, happening.captured_ns)
-        log.debug("event %s %s", payload["kind"], payload["id"])  # it is committed now
+        # It is committed now.
+        log.debug("event %s %s", payload["kind"], payload["id"], extra={"EVENT_ID": payload["id"]})
+        if isinstance(happening.body, events.Seat):
+            _tell_verdict(happening.body, payload["id"])
         self._keep(payload, happening.captured_ns)
         self._hooks.happened(payload)
 
@@ -186,6 +195,14 @@ class Reporter:
             if log.isEnabledFor(logging.DEBUG):
                 log.debug("state %s %s", aspect, msgspec.json.encode(state).decode())
             self._told[aspect] = _Told(state, now)
+
+
+def _tell_verdict(body: events.Seat, event_id: str) -> None:
+    """Into the log: what is so now. Not who it is, which is for those who may read the events."""
+    log.log(
+        logging.INFO if body.safe else logging.WARNING, "the seat: %s (was %s)%s", body.verdict, body.previous,
+        ", blocked" if body.blocked else "", extra=SECURITY_VERDICT.extra(EVENT_ID=event_id),
+    )  # fmt: skip
 
 
 def _only_moved(before: msgspec.Struct, after: msgspec.Struct) -> bool:

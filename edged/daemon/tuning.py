@@ -23,6 +23,7 @@ from edged.bus.message import Message
 from edged.configuration.options import kinds_of, leaves, shown, value_at
 from edged.errors import SettingProblem
 from edged.events import Config, HealthStatus, iso_utc
+from edged.notices import SETTINGS_APPLIED, SETTINGS_REFUSED, SETTINGS_ROLLED_BACK
 from edged.remote import probation
 from edged.remote.patch import leaves_of
 from edged.remote.probation import Probation
@@ -94,7 +95,8 @@ def begin(file: Settings, kept: KeptFile) -> Beginning:
     overlay = kept.now.overlay if trial is None else trial.overlay
     verdict = judge_overlay(file, overlay)
     if isinstance(verdict, Rejected):
-        log.error("settings from afar do not fit: %s", "; ".join(str(problem) for problem in verdict.problems))
+        problems = "; ".join(str(problem) for problem in verdict.problems)
+        log.error("settings from afar do not fit: %s", problems, extra=SETTINGS_REFUSED.extra())
         return Beginning(file, file, {}, refusal=verdict.problems, rolled_back=rolled_back, paths=paths)
     return Beginning(
         file, verdict.settings, overlay, on_trial=trial is not None, rolled_back=rolled_back, paths=paths
@@ -200,7 +202,7 @@ class Tuner:
         elif self._probation is None and not awaiting_restart(self._running, self._wanted):
             self._keep()  # nothing that could fail
         if changed:
-            log.info("settings from afar: %s", ", ".join(changed))
+            log.info("settings from afar: %s", ", ".join(changed), extra=SETTINGS_APPLIED.extra())
             self._hands.told(Config("applied", self._kept.now.revision, changed, ""))
         self._result("accepted", door, changed=changed, asked=message)
         self._tell_state()
@@ -257,7 +259,8 @@ class Tuner:
             self._hands.restart(None)
 
     def _tell_rolled_back(self, paths: tuple[str, ...], reason: str) -> None:
-        log.error("settings from afar are taken back (%s): %s", ", ".join(paths), reason)
+        said = ", ".join(paths)
+        log.error("settings from afar are taken back (%s): %s", said, reason, extra=SETTINGS_ROLLED_BACK.extra())
         self._desire()
         self._hands.told(Config("rolled_back", self._kept.now.revision, list(paths), reason))
         problem = SettingProblem(", ".join(paths), None, f"taken back: {reason}", "wish for other settings")
@@ -297,7 +300,8 @@ class Tuner:
         asked: Message | None = None,
     ) -> None:
         if status == "rejected":
-            log.warning("%s refused: %s", source, "; ".join(str(problem) for problem in problems)[:1000])
+            reasons = "; ".join(str(problem) for problem in problems)[:1000]
+            log.warning("%s refused: %s", source, reasons, extra=SETTINGS_REFUSED.extra())
         self._bus.say(
             "config_result",
             ConfigResult(

@@ -32,6 +32,7 @@ from edged import logs, messages
 from edged.errors import EdgedError, HookUnusable, ModelError, RuntimeMissing, SettingsError, SourceUnsupported
 from edged.frames import FrameSlot
 from edged.messages import Beacon, Downward, Failed, Stop, Upward
+from edged.notices import BUG
 from edged.processes.spawning import NO_SLOT
 from edged.processes.title import process_name, set_title
 from edged.settings import Settings
@@ -200,7 +201,7 @@ def run(link: ChildLink, slot: FrameSlot | None, settings: Settings, target: str
         log.exception("a library is missing")
         return _tell(link, Failed(f"a library cannot be imported: {error} (reinstall edged)", final=True), 1)
     except Exception as error:
-        log.exception("unexpected")
+        log.exception("unexpected", extra=BUG.extra())
         return _tell(link, Failed(f"{type(error).__name__}: {error}"[:500]), 1)
     return 0
 
@@ -229,7 +230,7 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"edged {name}: {error}\n")
         return 1
     set_title(process_name(settings.camera, name))
-    logs.set_up(settings.log, settings.camera, name)
+    logs.set_up(settings.log, settings.camera, name, secrets=logs.secrets_of(settings))
     faulthandler.enable()
     if slot_fd == NO_SLOT:
         return run(link, None, settings, target)

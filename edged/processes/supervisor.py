@@ -30,12 +30,17 @@ import msgspec
 from edged import messages
 from edged.frames import FrameSlot
 from edged.messages import Adopt, Beacon, Downward, Failed, Pause, Resume, Stop, Upward
+from edged.notices import CHILD_DIED, CHILD_FAILED, CHILD_HUNG, CHILD_REPLACED, Notice
 from edged.processes import child
 from edged.processes.spawning import spawn
 from edged.processes.table import PROCESSES, Cause, Loss, Patience, ProcessSpec
 from edged.settings import Settings
 
 log = logging.getLogger(__name__)
+
+_NOTICES: dict[Cause, Notice] = {
+    "process_died": CHILD_DIED, "process_hung": CHILD_HUNG, "process_failed": CHILD_FAILED,
+}  # fmt: skip
 
 # A child may take long over a read, but one that somebody stopped does nothing any more.
 _STOPPED_SECONDS = 1.0
@@ -278,6 +283,8 @@ class Supervisor:
         if each.state == "starting":
             each.state = "running"
             each.since = now
+            if each.last_loss is not None:
+                log.info("%s runs again", each.name, extra=CHILD_REPLACED.extra(EDGED_STAGE=each.name))
             each._budget_seconds = self._allowed(each, each.spec.heartbeat_seconds)
         if isinstance(message, Beacon):
             each.doing = message.doing
@@ -363,7 +370,10 @@ class Supervisor:
         each.restart_at = now + pause
         loss = Loss(each.name, cause, reason, each.restarts, each.in_a_row, pause, final)
         each.last_loss = loss
-        log.warning("%s; starting it again %s", reason, f"in {pause:.1f} s" if pause else "now")
+        log.warning(
+            "%s; starting it again %s", reason, f"in {pause:.1f} s" if pause else "now",
+            extra=_NOTICES[cause].extra(EDGED_STAGE=each.name),
+        )  # fmt: skip
         self._on_loss(loss)
 
     def _forget(self, each: Child) -> None:

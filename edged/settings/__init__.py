@@ -399,7 +399,11 @@ class LogSettings(Section):
     """What the log says."""
 
     level: Literal["debug", "info", "warning", "error"] = option("info", "Least important line that is logged.")
-    format: Literal["text", "json"] = option("text", "How lines look on standard error.")
+    format: Literal["auto", "text", "json", "journal"] = option(
+        "auto",
+        "Where lines go and how they look: `journal` to systemd's journal, with fields; `text` or `json` to standard error; "
+        "`auto` to the journal where standard error leads there, else as text.",
+    )
 
 
 class Settings(Section):

@@ -23,6 +23,7 @@ from typing import Literal
 from edged.bus.importance import must_survive_power_cut
 from edged.bus.outbox import MemoryOutbox, OutgoingEvent
 from edged.errors import StoreError
+from edged.notices import BUG, EVENTS_KEPT, EVENTS_LOST, EVENTS_UNKEPT
 from edged.store.database import Database, Error
 from edged.store.outbox_table import EventTable
 
@@ -182,7 +183,9 @@ class SqliteOutbox:
                 with self._disk("write"):
                     self._database.sync()
             if len(self._front):
-                log.error("%d events end with this process: %s", len(self._front), self._problem)
+                log.error(
+                    "%d events end with this process: %s", len(self._front), self._problem, extra=EVENTS_LOST.extra()
+                )
             self._database.close()
 
     # -- rows ---------------------------------------------------------------------------------------------------
@@ -220,7 +223,8 @@ class SqliteOutbox:
             if self._settled:
                 return  # the disk does not delete: it has said so
             if self._lost == 0:
-                log.warning("the outbox is full: the oldest of the least important events are dropped")
+                sentence = "the outbox is full: the oldest of the least important events are dropped"
+                log.warning("%s", sentence, extra=EVENTS_LOST.extra())
             rows = table.least_important(max(1, table.count - self._limit_count, self._limit_count // _SLACK))
             table.delete({row.key for row in rows})
             table.forget(rows)
@@ -240,6 +244,7 @@ class SqliteOutbox:
                 self._table.delete({row.key for row in old})
                 self._table.forget(old)
                 self._lost += len(old)
+                log.warning("%d events were too old to be told and are dropped", len(old), extra=EVENTS_LOST.extra())
             if any(age is not None and age <= self._limit_seconds for _, age in aged):
                 return
 
@@ -253,12 +258,15 @@ class SqliteOutbox:
         self._retry_at = time.monotonic() + _RETRY_SECONDS
         sentence = f"events cannot be {'written to' if doing == 'write' else 'read from'} the disk: {error}"
         if not self._problem:
-            log.error("%s; they wait in memory (is %s full or read-only?)", sentence, self._database.path.parent)
+            folder = self._database.path.parent
+            log.error(
+                "%s; they wait in memory (is %s full or read-only?)", sentence, folder, extra=EVENTS_UNKEPT.extra()
+            )
         self._problem = f"{sentence} (make room, or check the card and store.directory)"
 
     def _succeeded(self) -> None:
         if self._problem and not len(self._front):
-            log.info("events are written to the disk again")
+            log.info("events are written to the disk again", extra=EVENTS_KEPT.extra())
             self._problem = ""
 
     def _flush_front(self) -> bool:
@@ -306,7 +314,7 @@ class SqliteOutbox:
                     with self._disk("write"):
                         self._database.checkpoint()
             except Exception:
-                log.exception("internal error in the outbox's keeper")
+                log.exception("internal error in the outbox's keeper", extra=BUG.extra())
             # Also when the disk refused, which health says: late is bad, never is worse.
             if held:
                 with self._lock:

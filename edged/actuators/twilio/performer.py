@@ -36,6 +36,7 @@ from edged.errors import (
     TwilioError,
     TwilioRefused,
 )
+from edged.notices import ALERT_ESCALATED, ALERT_UNHEARD
 from edged.store.database import Database
 from edged.store.directory import state_directory
 from edged.store.migrations import TWILIO_MIGRATIONS
@@ -251,6 +252,11 @@ class TwilioPerformer:
             if verdict.what == "wait":
                 raise Later(verdict.words, verdict.seconds)
             progress.step(alert, verdict.words, now)
+            if verdict.what == "next":
+                log.warning(
+                    "job %s: nobody yet, on to step %d of %d", wish.id, alert.step + 2, len(steps),
+                    extra=ALERT_ESCALATED.extra(EDGED_JOB_ID=wish.id),
+                )  # fmt: skip
             if verdict.what == "over":
                 raise self._nobody(progress.alert(wish.id) or alert)
 
@@ -268,6 +274,7 @@ class TwilioPerformer:
 
     def _nobody(self, alert: Alert) -> ActionFailed:
         self._progress().close_alert(alert.job)
+        log.error("job %s: nobody acknowledged the alert", alert.job, extra=ALERT_UNHEARD.extra(EDGED_JOB_ID=alert.job))
         return ActionFailed(f"nobody acknowledged it: {'; '.join(alert.notes)}")
 
     # -- acknowledgement ----------------------------------------------------------------------------------------

@@ -1,28 +1,29 @@
-"""What the log looks like: one line per record on standard error, as text or as JSON.
-
-Text lines begin with the process: `edged[front] inference: 468 landmarks, LiteRT`. Under systemd they carry the
-priority in front (sd-daemon(3)), and the journal has the time; elsewhere they begin with the local time.
-"""
+"""What a line on standard error looks like: text for people, or JSON for machines."""
 
 from __future__ import annotations
 
 import datetime
 import json
 import logging
-import os
-import sys
 import time
-from typing import TextIO
-
-from edged.settings import LogSettings
 
 _PRIORITY = {
     logging.DEBUG: "<7>", logging.INFO: "<6>", logging.WARNING: "<4>", logging.ERROR: "<3>", logging.CRITICAL: "<2>",
 }  # fmt: skip
 
+# Journal fields that a record may carry (`extra`), and what JSON calls them.
+FIELDS = {
+    "MESSAGE_ID": "message_id",
+    "EDGED_NOTICE": "notice",
+    "EDGED_STAGE": "stage",
+    "EVENT_ID": "event_id",
+    "EDGED_JOB_ID": "job_id",
+    "EDGED_REPEATED": "repeated",
+}
+
 
 class TextFormatter(logging.Formatter):
-    """Lines for people and for the journal. `journal`: standard error is read by systemd."""
+    """Lines for people. journal: standard error is read by systemd, which wants the priority in front (sd-daemon(3))."""
 
     def __init__(self, name: str, *, journal: bool) -> None:
         super().__init__()
@@ -34,8 +35,8 @@ class TextFormatter(logging.Formatter):
         text = record.getMessage()
         if record.levelno >= logging.WARNING:
             text = f"{record.levelname.lower()}: {text}"
-        if record.exc_info:
-            text += "\n" + self.formatException(record.exc_info)
+        if trace := _trace(self, record):
+            text += "\n" + trace
         if self._journal:
             start = _PRIORITY.get(record.levelno, "<6>")
         else:
@@ -44,13 +45,13 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """Lines for machines: at, level, camera (or actuator), process, logger, message, exception."""
+    """Lines for machines: at, level, camera (or actuator), process, logger, message, exception, and what of FIELDS there is."""
 
     def __init__(self, name: str, process: str, role: str = "camera") -> None:
         super().__init__()
         self._name = name
         self._role = role
-        self._process = process or ("daemon" if role == "camera" else role)
+        self._process = process
 
     def format(self, record: logging.LogRecord) -> str:
         """One record as one line of JSON."""
@@ -63,26 +64,22 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        if record.exc_info:
-            fields["exception"] = self.formatException(record.exc_info)
+        fields |= {name: record.__dict__[field] for field, name in FIELDS.items() if field in record.__dict__}
+        if trace := _trace(self, record):
+            fields["exception"] = trace
         return json.dumps(fields, ensure_ascii=False)
 
 
-def set_up(
-    settings: LogSettings, name: str, process: str = "", stream: TextIO | None = None, role: str = "camera"
-) -> None:
-    """Send this process's log to standard error. name: of the camera, or of what `role` says. process: the child's
-    name, empty for the daemon itself.
-    """
-    handler = logging.StreamHandler(stream or sys.stderr)
-    if settings.format == "json":
-        handler.setFormatter(JsonFormatter(name, process, role))
-    else:
-        prefix = f"edged[{name}] {process}".rstrip()
-        handler.setFormatter(TextFormatter(prefix, journal="JOURNAL_STREAM" in os.environ))
-    root = logging.getLogger()
-    for old in root.handlers[:]:
-        root.removeHandler(old)
-    root.addHandler(handler)
-    root.setLevel(settings.level.upper())
-    logging.captureWarnings(capture=True)
+class MessageFormatter(logging.Formatter):
+    """The message and its traceback and nothing else: who and when are fields of their own in the journal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One record."""
+        trace = _trace(self, record)
+        return record.getMessage() + (f"\n{trace}" if trace else "")
+
+
+def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    if record.exc_text:
+        return record.exc_text
+    return formatter.formatException(record.exc_info) if record.exc_info else ""
