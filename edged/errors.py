@@ -14,8 +14,10 @@
     ├── RuntimeMissing              exit 4   no inference runtime is installed
     ├── BrokerError                 exit 5   the MQTT broker refuses us or is not there
     ├── StoreError                  exit 1   the folder or the database of what is kept cannot be used
+    │   └── RestoreUnfinished                a restore is under way, or was cut off: wait, or finish it
     ├── EvidenceError               exit 1   evidence cannot be opened, or is not what it was
     │   └── UploadFailed                     a copy of it was not made: refused, or the store is away
+    ├── BackupError                 exit 1   a backup cannot be made, opened or put back
     ├── HookUnusable                exit 1   a hook is not installed, cannot be loaded, or is none
     ├── GalleryError                exit 1   who is known cannot be read or changed so: name, picture or seal is refused
     ├── CommandRejected             exit 1   a command was understood and refused
@@ -141,8 +143,16 @@ class StoreError(EdgedError):
     """What should be kept on disk cannot be: the folder, the database or the lock, and the cure."""
 
 
+class RestoreUnfinished(StoreError):
+    """A restore is under way in the folder, or was cut off: it must not be used like this."""
+
+
 class EvidenceError(EdgedError):
     """Evidence cannot be opened, or is not what it was: says which file, which part, and never what is in it."""
+
+
+class BackupError(EdgedError):
+    """A backup cannot be made, opened or put back: says what stands in the way. Never carries the passphrase."""
 
 
 class HookUnusable(EdgedError):

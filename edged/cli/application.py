@@ -13,7 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 import edged
 from edged.cli.interrupts import command_begins
 
-# The module `edged.cli.NAME` holds a function NAME or, if the command has subcommands, a Typer application `app`.
+# The module `edged.cli.NAME` (with _ for -) holds a function NAME or, if the command has subcommands, a Typer application `app`.
 COMMANDS: dict[str, str] = {
     "run": "Watch a camera and publish what happens over MQTT.",
     "demo": "Show everything at work on a drawn face: no camera, no broker needed.",
@@ -31,6 +31,9 @@ COMMANDS: dict[str, str] = {
     "hooks": "List hooks, and try one on a recording.",
     "config": "Check, show and explain settings.",
     "doctor": "Check camera, models, broker and machine, and say the cure.",
+    "backup": "Write settings, people and past events into one encrypted file.",
+    "restore": "Check a backup and put it back.",
+    "vacuum": "Give the disk back what databases no longer use.",
     "bench": "Measure the parts on this machine.",
 }
 
@@ -63,8 +66,9 @@ class LazyGroup(TyperGroup):
 
 def load(name: str) -> Any:
     """Import a command of the table and make it a command of Typer's."""
-    module = importlib.import_module(f"edged.cli.{name}")
-    found = getattr(module, "app", None) or getattr(module, name)
+    word = name.replace("-", "_")
+    module = importlib.import_module(f"edged.cli.{word}")
+    found = getattr(module, "app", None) or getattr(module, word)
     if isinstance(found, typer.Typer):
         command: Any = typer.main.get_command(found)
     else:

@@ -39,6 +39,7 @@ OTHER_VARIABLES = {
     "EDGED_MODELS_INDEX": "package index that `edged models pull` asks",
     "EDGED_MODELS_MIRROR": "folder or URL that `edged models pull` takes files from",
     "EDGED_TEST_DATA": "folder of test data",
+    "EDGED_BACKUP_PASSPHRASE": "passphrase of `edged backup` and `edged restore`",
 }
 
 

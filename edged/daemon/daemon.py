@@ -18,7 +18,8 @@ import edged
 from edged.bus.outbox import MemoryOutbox, Outbox
 from edged.daemon.life import End, Life
 from edged.daemon.tuning import begin
-from edged.errors import EdgedError, StoreError
+from edged.errors import EdgedError, RestoreUnfinished, StoreError
+from edged.notices import BUG, EVENTS_UNKEPT, RESTARTING, STARTED
 from edged.processes.signals import WORDS, signals_into
 from edged.processes.table import Patience, ProcessSpec
 from edged.processes.title import process_name, set_title
@@ -67,7 +68,8 @@ class Daemon:
         folder, lock, outbox, kept, problem = _open_store(self._settings)
         set_title(process_name(self._settings.camera))
         mqtt = self._settings.mqtt
-        log.info("edged %s, camera %s, MQTT at %s:%d", edged.__version__, self._settings.camera, mqtt.host, mqtt.port)
+        log.info("edged %s, camera %s, MQTT at %s:%d", edged.__version__, self._settings.camera, mqtt.host, mqtt.port,
+                 extra=STARTED.extra())  # fmt: skip
         try:
             with signals_into(self._wake_writer):
                 while True:
@@ -80,12 +82,12 @@ class Daemon:
                     if end != "restart":
                         return _STATUS[end]
                     self._settings = self._life.next_settings or self._settings
-                    log.info("restarting")
+                    log.info("restarting", extra=RESTARTING.extra())
         except EdgedError:
             raise
         except Exception:
             # All has been stopped in order and `offline` was said; systemd starts a new one.
-            log.exception("edged has a bug and ends")
+            log.exception("edged has a bug and ends", extra=BUG.extra())
             return 1
         finally:
             outbox.close()
@@ -119,12 +121,15 @@ class Daemon:
 def _open_store(settings: Settings) -> tuple[Path | None, InstanceLock | None, Outbox, KeptFile, str]:
     """The folder, the camera's lock, its outbox on disk and what it was told from afar. Where there is no disk to write: one in memory, and why.
 
-    Watching on is better than not running over a bad card. Raises StoreError only when another daemon has the camera.
+    Watching on is better than not running over a bad card. Raises StoreError only when another daemon has the camera, or while a
+    restore is not finished.
     """
     try:
         folder = state_directory(settings.store)
+    except RestoreUnfinished:
+        raise
     except StoreError as error:
-        log.error("%s; events wait in memory only", error)
+        log.error("%s; events wait in memory only", error, extra=EVENTS_UNKEPT.extra())
         return None, None, MemoryOutbox(), KeptFile(None), f"events are not kept over a restart: {error}"
     lock = InstanceLock(folder, settings.camera)
     kept = KeptFile(folder / f"{settings.camera}.kept.json")
@@ -138,7 +143,7 @@ def _open_store(settings: Settings) -> tuple[Path | None, InstanceLock | None, O
             batch_seconds=settings.store.batch_seconds,
         )
     except StoreError as error:
-        log.error("%s; events wait in memory only", error)
+        log.error("%s; events wait in memory only", error, extra=EVENTS_UNKEPT.extra())
         return folder, lock, MemoryOutbox(), kept, f"events are not kept over a restart: {error}; then restart edged"
     aside = database.set_aside
     damage = f"the database was damaged and begun anew; the old one is {aside}" if aside else ""

@@ -32,7 +32,8 @@ class Trust:
         self._key: bytes | None = None
         self._nonces = dict(kept.now.nonces)
         # What was used before is not known: what was issued before could be a repetition.
-        self._since = now + self._settings.clock_tolerance_seconds if kept.damage or not kept.lasting else 0.0
+        forgotten = now if kept.damage or not kept.lasting else kept.now.trusted_since
+        self._since = forgotten + self._settings.clock_tolerance_seconds if forgotten else 0.0
         self.problem = ""
         try:
             self._key = find_key(self._settings.key_file, self._settings.credential)
@@ -72,7 +73,8 @@ class Trust:
             raise SignatureRefused("replayed", "the command was carried out before (sign it anew)")
         if command.issued_at < self._since:
             raise SignatureRefused(
-                "stale", "the command is from before edged started, and may have been carried out (sign it anew)"
+                "stale",
+                "the command is from before edged started or was restored, and may have been carried out (sign it anew)",
             )
         self._remember(command, now)
         return command

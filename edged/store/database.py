@@ -13,10 +13,12 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edged.errors import StoreError
+from edged.notices import DATABASE_DAMAGED
 from edged.store import sqlite_library
 from edged.store.migrations import MIGRATIONS
 
@@ -28,6 +30,15 @@ _PAGE_BYTES = 1024
 _CHECKPOINT_PAGES = 8000
 _BUSY_SECONDS = 5.0
 _CORRUPT = ("malformed", "not a database", "corrupt")
+# Free pages are given back to the disk where there are many: the rest is soon written again.
+_SPARE_PAGES = 4096
+_SPARE_FRACTION = 0.25
+# So many at once, which whoever commits meanwhile waits for.
+_GIVEN_BACK_AT_ONCE = 1024
+_INCREMENTAL = 2  # PRAGMA auto_vacuum
+# A file from before files could give pages back is rewritten when it is opened, once, if that does not take long.
+_REWRITE_BYTES = 16 * 1024 * 1024
+_COPY_TRIES = 5
 
 Error = sqlite3.Error
 
@@ -62,7 +73,10 @@ class Database:
 
     def _begin_anew(self, error: sqlite3.DatabaseError) -> None:
         aside = self.path.with_name(f"{self.path.name}.corrupt-{time.time_ns() // 1_000_000_000}")
-        log.error("%s is damaged (%s): it is kept as %s, and a new one is begun", self.path, error, aside.name)
+        log.error(
+            "%s is damaged (%s): it is kept as %s, and a new one is begun", self.path, error, aside.name,
+            extra=DATABASE_DAMAGED.extra(),
+        )  # fmt: skip
         try:
             for suffix in ("-wal", "-shm"):
                 with contextlib.suppress(FileNotFoundError):
@@ -83,6 +97,7 @@ class Database:
         self._folder: sqlite3.Connection | None = None
         try:
             connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of a new file; others are as they were made
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute("PRAGMA foreign_keys=ON")
@@ -98,6 +113,7 @@ class Database:
                     "or move the file away"
                 )
             self._migrations.apply(database)
+            _learn_to_shrink(connection)
         except BaseException:
             connection.close()
             raise
@@ -137,14 +153,16 @@ class Database:
         os.fdatasync(self._wal_fd)
 
     def checkpoint(self) -> None:
-        """Fold the log into the file, so that it is written again from its beginning. May run on any one thread.
+        """Fold the log into the file, so that it is written again from its beginning, and give some of the pages that
+        are no longer used back to the disk. May run on any one thread.
 
-        On a connection of its own, and passive: who reads and commits meanwhile is not held up.
+        On a connection of its own, and passive: who reads and commits meanwhile is hardly held up.
         """
         if self._folder is None:
             self._folder = sqlite3.connect(
                 self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
+        _give_back(self._folder, _GIVEN_BACK_AT_ONCE)
         self._folder.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
     def scrub(self) -> None:
@@ -175,6 +193,121 @@ def reading(path: Path) -> Iterator[sqlite_library.Database]:
     uri = f"{path.absolute().as_uri()}?{how}"
     with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS)) as connection:
         yield sqlite_library.Database(connection)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a file has of the migrations that this version knows. unknown: of a newer edged."""
+
+    applied: list[str]
+    pending: list[str]
+    unknown: list[str]
+
+
+def shape_of(path: Path, migrations: sqlite_library.Migrations) -> Shape:
+    """Changes nothing. Raises the database's `Error`."""
+    with reading(path) as database:
+        applied = [each.name for each in migrations.applied(database)]
+        pending = [each.name for each in migrations.pending(database)]
+    known = _names(migrations)
+    return Shape(applied, pending, [name for name in applied if name not in known])
+
+
+def damage(path: Path) -> list[str]:
+    """What PRAGMA integrity_check and foreign_key_check find; nothing if all is well. Changes nothing."""
+    try:
+        with reading(path) as database:
+            found = [str(row[0]) for row in database.execute("PRAGMA integrity_check(5)").fetchall()]
+            orphans = database.execute("PRAGMA foreign_key_check").fetchall()
+    except sqlite3.Error as error:
+        return [str(error)]
+    problems = [] if found == ["ok"] else found
+    return problems + [f"a row of {row[0]} belongs to none of {row[2]}" for row in orphans[:5]]
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """A copy of a file, as of one moment, whoever writes to it meanwhile; it has no log beside it and is on the disk.
+
+    SQLite's online backup, in one step (https://www.sqlite.org/backup.html): readers of a log do not hold up writers.
+    Raises StoreError, also where the copy would not be sound.
+    """
+    for _ in range(_COPY_TRIES):
+        target.unlink(missing_ok=True)
+        os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        try:
+            before = _state_of(source)
+            with reading(source) as database, contextlib.closing(sqlite3.connect(target, isolation_level=None)) as copy:
+                database.conn.backup(copy)
+                copy.execute("PRAGMA journal_mode=DELETE")
+            # Without a log it was read as a file that nobody has open: somebody may have opened it since.
+            if before is None or before == _state_of(source):
+                break
+        except sqlite3.Error as error:
+            raise StoreError(f"{source} cannot be copied: {error} (check the disk)") from error
+    else:
+        raise StoreError(f"{source} changes too fast to be copied (try again)")
+    if problems := damage(target):
+        raise StoreError(f"{source} is damaged: {problems[0]} (restore it from a copy, or move it away)")
+    fd = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _state_of(path: Path) -> tuple[int, int] | None:
+    """What tells whether a file without a log was written; None: it has a log, which keeps readers apart from writers."""
+    if Path(f"{path}-wal").exists():
+        return None
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size
+
+
+def free_bytes(path: Path) -> int:
+    """Room in a file that nothing uses. Changes nothing. Raises the database's `Error`."""
+    with reading(path) as database:
+        ((free,),) = database.execute("PRAGMA freelist_count")
+        ((size,),) = database.execute("PRAGMA page_size")
+    return int(free) * int(size)
+
+
+def vacuum(path: Path) -> tuple[int, int]:
+    """Write a file anew without what nothing uses; its bytes before and after. Nobody else may have it open.
+
+    It needs room for another copy beside it, for a while. Raises StoreError.
+    """
+    try:
+        before = path.stat().st_size
+        with contextlib.closing(sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)) as connection:
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return before, path.stat().st_size
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(f"{path} cannot be written anew: {error} (make room, and stop what uses it)") from error
+
+
+def _learn_to_shrink(connection: sqlite3.Connection) -> None:
+    """A file that was made before files could give pages back: written anew once, if it is small and nobody minds."""
+    ((how,),) = connection.execute("PRAGMA auto_vacuum")
+    ((pages,),) = connection.execute("PRAGMA page_count")
+    ((size,),) = connection.execute("PRAGMA page_size")
+    if how != _INCREMENTAL and pages * size <= _REWRITE_BYTES:
+        # Somebody else reads it, or the disk is full: another time.
+        with contextlib.suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            connection.execute("VACUUM")
+
+
+def _give_back(connection: sqlite3.Connection, limit: int) -> None:
+    """At most so many of the free pages, if there are more than will soon be used again."""
+    ((free,),) = connection.execute("PRAGMA freelist_count")
+    ((pages,),) = connection.execute("PRAGMA page_count")
+    if free > _SPARE_PAGES and free > pages * _SPARE_FRACTION:
+        ((how,),) = connection.execute("PRAGMA auto_vacuum")
+        if how == _INCREMENTAL:
+            # One step of the statement frees one page, and `execute` takes one step only; this takes all.
+            connection.executescript(f"PRAGMA incremental_vacuum({limit})")
 
 
 def inspect(path: Path) -> tuple[int, str]:

@@ -7,14 +7,17 @@ import os
 from pathlib import Path
 from types import TracebackType
 
-from edged.errors import StoreError
+from edged.errors import RestoreUnfinished, StoreError
 from edged.settings import StoreSettings
+from edged.store.swap import pending, settle
 
 _SYSTEM = Path("/var/lib/edged")
 
 
 def state_directory(settings: StoreSettings) -> Path:
-    """The folder, made if it is not there. Raises StoreError with the cure when it cannot be written."""
+    """The folder, made if it is not there, for who is about to write in it. Raises StoreError with the cure when it
+    cannot be written, and when a restore is under way, or was cut off and has changed the settings meanwhile.
+    """
     folder = chosen_directory(settings)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -22,6 +25,10 @@ def state_directory(settings: StoreSettings) -> Path:
         raise StoreError(
             f"the folder {folder} cannot be made: {error.strerror} (set store.directory to one that can be written)"
         ) from error
+    if settle(folder):
+        raise RestoreUnfinished(
+            "a restore was cut off, and has been finished now: settings may be others (begin again)"
+        )
     return folder
 
 
@@ -57,7 +64,8 @@ class InstanceLock:
     The kernel frees it however the holder ends. Raises StoreError, naming the holder, when it is taken.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, *, restoring: bool = False) -> None:
+        """restoring: of who has claimed the folder for a restore. Raises StoreError when anybody else has."""
         path = folder / f"{name}.lock"
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -67,6 +75,9 @@ class InstanceLock:
             self.problem = f"{path} cannot be written: {error.strerror}"
             return
         self.problem = ""
+        if not os.fstat(self._fd).st_size:
+            # Made by a command of root's: the daemon must be able to take it.
+            give_to_owner(self._fd, folder)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -76,6 +87,10 @@ class InstanceLock:
                 f"another edged already runs as {name!r}: process {holder or 'unknown'} holds {path} "
                 "(stop it, or give this one another name or another store.directory)"
             ) from error
+        if not restoring and pending(folder):
+            # Looked at with the lock held, as the restore takes the locks while it has its claim: one of us sees the other.
+            self.close()
+            raise RestoreUnfinished(f"a restore is under way in {folder}, or was cut off (begin again after its end)")
         try:
             os.ftruncate(self._fd, 0)
             os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)

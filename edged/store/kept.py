@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from edged.judgement.security import Blocked
+from edged.notices import DATABASE_DAMAGED
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,8 @@ class Kept(msgspec.Struct, frozen=True):
     """The file. overlay: the last wishes that proved themselves; sources: where each path's wish came.
 
     announced, announced_components: topics, and keys with their platforms, that Home Assistant was told of. blocked: the
-    block of the seat that is in force. nonces: of signed commands, with when they expire (Unix seconds).
+    block of the seat that is in force. nonces: of signed commands, with when they expire (Unix seconds). trusted_since: what
+    was signed before may have been carried out and forgotten, as after a restore (Unix seconds); 0: nothing was.
     """
 
     version: int = _VERSION
@@ -55,6 +57,7 @@ class Kept(msgspec.Struct, frozen=True):
     announced_components: dict[str, str] = {}
     blocked: Blocked | None = None
     nonces: dict[str, float] = {}
+    trusted_since: float = 0.0
 
     def refusing(self, refused: Refused) -> tuple[Refused, ...]:
         """Those refused and one more; the oldest are forgotten."""
@@ -117,7 +120,7 @@ class KeptFile:
         self.damage = (
             f"{self._path.name} {why} and is kept as {aside.name}: settings from afar start anew, a pause is forgotten"
         )
-        log.error("%s", self.damage)
+        log.error("%s", self.damage, extra=DATABASE_DAMAGED.extra())
         try:
             self._path.rename(aside)
         except OSError:
