@@ -97,7 +97,8 @@ class Database:
         self._folder: sqlite3.Connection | None = None
         try:
             connection.execute(f"PRAGMA page_size={_PAGE_BYTES}")
-            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of a new file; others are as they were made
+            if connection.execute("PRAGMA page_count").fetchone() == (0,):
+                connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # others are as they were made
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute("PRAGMA foreign_keys=ON")
