@@ -15,7 +15,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Notice:
-    """One row. id: 128 bits, in hexadecimal. subject, meaning, cure: plain sentences, the last says what to do."""
+    """One row. id: 128 bits, in hexadecimal. subject, meaning, cure: plain sentences, the last says what to do. In them,
+    `@EDGED_CAMERA@` is what that field of the line says: only of fields that every such line has.
+    """
 
     name: str
     id: str
@@ -42,13 +44,13 @@ RESTARTING = Notice(
 )  # fmt: skip
 CAMERA_LOST = Notice(
     "camera_lost", "5294ecc4814e412c938ee6c50f7271da",
-    "A camera is lost",
+    "Camera @EDGED_CAMERA@ is lost",
     "No pictures come from the camera. It is tried again for ever, after pauses that grow.",
     "The message says why. Look at the cable, the power and capture.source; `edged doctor` tries the camera.",
 )  # fmt: skip
 CAMERA_BACK = Notice(
     "camera_back", "c57e50b90e614c0d8b973ba90b5c768c",
-    "A camera is back",
+    "Camera @EDGED_CAMERA@ is back",
     "Pictures come again from a camera that was lost.",
     "Nothing. Seen often, the cable, the plug or the power supply is bad.",
 )  # fmt: skip
@@ -66,31 +68,31 @@ BROKER_BACK = Notice(
 )  # fmt: skip
 CHILD_DIED = Notice(
     "child_died", "1738783ba9064036acb25f97d1e8c6c5",
-    "A child process has died",
-    "The process that EDGED_STAGE names ended unasked. It is replaced, after pauses that grow if it keeps dying.",
-    "Once is no reason to act. Again and again: look at its own lines (EDGED_PROCESS), at memory and at the power supply.",
+    "The process @EDGED_STAGE@ of camera @EDGED_CAMERA@ has died",
+    "It ended unasked. It is replaced, after pauses that grow if it keeps dying.",
+    "Once is no reason to act. Again and again: look at its own lines (EDGED_PROCESS=@EDGED_STAGE@), at memory and at the power supply.",
 )  # fmt: skip
 CHILD_HUNG = Notice(
     "child_hung", "4d2a921bca364889b8401359f4c298f9",
-    "A child process hung",
-    "The process that EDGED_STAGE names was silent for longer than it may be. It was ended and is replaced.",
+    "The process @EDGED_STAGE@ of camera @EDGED_CAMERA@ hung",
+    "It was silent for longer than it may be. It was ended and is replaced.",
     "Again and again: the camera's driver, an accelerator or the card may be stuck; see the kernel's log (`journalctl -k`).",
 )  # fmt: skip
 CHILD_FAILED = Notice(
     "child_failed", "05cfbb22db434d5194f6e2671308fdca",
-    "A child process has given up",
-    "The process that EDGED_STAGE names ended and said why. It is started again after a pause.",
+    "The process @EDGED_STAGE@ of camera @EDGED_CAMERA@ has given up",
+    "It ended and said why. It is started again after a pause.",
     "The message says what is missing or wrong; `edged doctor` says the cure.",
 )  # fmt: skip
 CHILD_REPLACED = Notice(
     "child_replaced", "60594108904f4273a0b8cae622f737d4",
-    "A child process was replaced",
-    "The process that EDGED_STAGE names runs again.",
+    "The process @EDGED_STAGE@ of camera @EDGED_CAMERA@ was replaced",
+    "It runs again.",
     "Nothing.",
 )  # fmt: skip
 HEALTH_CHANGED = Notice(
     "health_changed", "982fbd52243a48a2a5c1620ca2109bd1",
-    "The health of a camera has changed",
+    "The health of camera @EDGED_CAMERA@ has changed",
     "The message says how well the camera's pipeline runs now, and why. The same is published over MQTT.",
     "The reason names its cure. docs/operations.md goes through the symptoms.",
 )  # fmt: skip
@@ -134,7 +136,7 @@ DATABASE_DAMAGED = Notice(
     "database_damaged", "630dcedbd68b4e0c97bdc45050e28f93",
     "A damaged file was set aside",
     "A database or another file of edged could not be read. It is kept under the name in the message, and a new one was begun.",
-    "Look at the card and the power supply: a good card in a good supply does not do this. What was lost is in your last backup.",
+    "Look at the card and the power supply: a good card in a good supply does not do this. `edged restore` brings a backup back.",
 )  # fmt: skip
 AUDIT_DAMAGED = Notice(
     "audit_damaged", "a9c0ca0fc85647a19fa84c2d9e5d26b5",
@@ -144,7 +146,7 @@ AUDIT_DAMAGED = Notice(
 )  # fmt: skip
 SECURITY_VERDICT = Notice(
     "security_verdict", "0ff01c85499249fe9d5bd0ca87107e1d",
-    "The verdict over a seat has changed",
+    "The verdict over the seat of camera @EDGED_CAMERA@ has changed",
     "Who sits there, whether alive, with a phone or not, became another verdict of the seat's policy.",
     "EVENT_ID names the event: `edged history` and `edged evidence` show it. docs/security-policy.md explains the verdicts.",
 )  # fmt: skip
@@ -156,25 +158,25 @@ EVIDENCE_FAILED = Notice(
 )  # fmt: skip
 JOB_FAILED = Notice(
     "job_failed", "c573a27dbae4412bb2ad46434bd94094",
-    "An actuator could not do what it was asked",
+    "Actuator @EDGED_ACTUATOR@ could not do what it was asked",
     "The job that EDGED_JOB_ID names failed, after what tries its settings allow.",
     "The message says why. `edged actuator check NAME` says what keeps the actuator from working.",
 )  # fmt: skip
 EMERGENCY_STOP = Notice(
     "emergency_stop", "5ee7c27f1aed4e00b90b25660fd265b7",
-    "Emergency stop",
+    "Emergency stop of actuator @EDGED_ACTUATOR@",
     "Somebody stopped the actuator: all jobs have ended and nothing is done, over restarts too, until it is reset.",
     "Find out why. Then `edged act NAME reset`.",
 )  # fmt: skip
 EMERGENCY_STOP_OVER = Notice(
     "emergency_stop_over", "5e82977e761e45fbbd6f98c7ae1a3e45",
-    "The emergency stop is over",
+    "The emergency stop of actuator @EDGED_ACTUATOR@ is over",
     "The actuator does again what it is asked.",
     "Nothing.",
 )  # fmt: skip
 ACTUATOR_STUCK = Notice(
     "actuator_stuck", "3d3136f4ec0a446ca466f92f52764174",
-    "An actuator is stuck and is started anew",
+    "Actuator @EDGED_ACTUATOR@ is stuck and is started anew",
     "What it does, or the thread that does it, cannot be stopped from within. The process ends, and systemd starts another.",
     "Again and again: what it drives hangs (a desktop, a USB port, the network). Its guide in docs/ says what to look at.",
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 
@@ -40,7 +41,8 @@ shows what is written here below each line. How the log works is in [operations.
 
 def page(notices: Sequence[Notice] = NOTICES) -> str:
     """docs/messages.md."""
-    return _PAGE + "\n".join(
+    entries = "\n".join(
         f"## {each.subject}\n\n`{each.name}`, `{each.id}`\n\n{each.meaning}\n\n**What to do:** {each.cure}\n"
         for each in notices
     )
+    return _PAGE + re.sub(r"@([A-Z_]+)@", r"\1", entries)

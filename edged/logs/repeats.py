@@ -77,7 +77,7 @@ class Repeats(Generic[Line]):
         found: list[tuple[float, Summary[Line]]] = []
         for runs, same in ((self._texts, True), (self._kinds, False)):
             for key, run in list(runs.items()):
-                if now - run.since < self._window:
+                if now < run.since + self._window:
                     continue
                 if run.last is None:
                     del runs[key]
@@ -111,7 +111,7 @@ class Repeats(Generic[Line]):
 
     def _run(self, runs: OrderedDict[Hashable, _Run[Line]], key: Hashable, now: float) -> _Run[Line]:
         run = runs.get(key)
-        if run is None or (run.last is None and now - run.since >= self._window):
+        if run is None or (run.last is None and now >= run.since + self._window):
             run = runs[key] = _Run(now)
         runs.move_to_end(key)
         return run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import logging
 import threading
@@ -73,7 +74,8 @@ class Teller(logging.Handler):
             self._tell(self._repeats.rest(self._clock()))
         finally:
             self.release()
-        self._sink.flush()
+        with contextlib.suppress(OSError, ValueError):  # nobody reads standard error any more, or it is closed
+            self._sink.flush()
         super().close()
 
     def _resolved(self, record: logging.LogRecord) -> logging.LogRecord:

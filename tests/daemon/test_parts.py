@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
-import logging
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -18,11 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edged import logs
 from edged.daemon import board
 from edged.daemon.vitals import WINDOW_SECONDS, StreamClock, Vitals
 from edged.observations import Observation
-from edged.settings import LogSettings
 from edged.systemd_notify import SystemdNotifier
 from tests.daemon.conftest import ROOT
 
@@ -122,57 +117,6 @@ def test_costs_of_this_very_process() -> None:
     assert (board.cpu_seconds(os.getpid()) or 0) > 0
     assert board.pss_bytes(2**22 + 1) is None
     assert board.cpu_seconds(2**22 + 1) is None
-
-
-@pytest.fixture
-def root_logger() -> Iterator[logging.Logger]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield root
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    logging.captureWarnings(capture=False)
-
-
-@pytest.mark.usefixtures("root_logger")
-def test_text_lines_name_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
-    stream = io.StringIO()
-    logs.set_up(LogSettings(), "front", "inference", stream)
-    logging.getLogger("edged.x").info("ready with %d models", 4)
-    logging.getLogger("edged.x").warning("slow")
-    logging.getLogger("edged.x").debug("not shown")
-    lines = stream.getvalue().splitlines()
-    assert re.fullmatch(r"\d\d:\d\d:\d\d edged\[front\] inference: ready with 4 models", lines[0])
-    assert lines[1].endswith("edged[front] inference: warning: slow")
-    assert len(lines) == 2
-
-
-@pytest.mark.usefixtures("root_logger")
-def test_the_journal_gets_priorities_on_every_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "journal"
-    with file.open("w+") as stream:
-        found = file.stat()
-        monkeypatch.setenv("JOURNAL_STREAM", f"{found.st_dev}:{found.st_ino}")
-        logs.set_up(LogSettings(level="debug", format="text"), "front", "", stream)
-        try:
-            raise ValueError("a bug")
-        except ValueError:
-            logging.getLogger("edged.x").exception("unexpected")
-    lines = file.read_text().splitlines()
-    assert len(lines) > 3
-    assert all(line.startswith("<3>edged[front]: ") for line in lines)
-
-
-@pytest.mark.usefixtures("root_logger")
-def test_json_lines_are_json() -> None:
-    stream = io.StringIO()
-    logs.set_up(LogSettings(format="json"), "front", "capture", stream)
-    logging.getLogger("edged.capture").error("lost: %s", 'a "quoted" thing\nof two lines')
-    line = json.loads(stream.getvalue())
-    assert (line["camera"], line["process"], line["level"]) == ("front", "capture", "error")
-    assert line["message"] == 'lost: a "quoted" thing\nof two lines'
-    assert line["at"].endswith("Z")
 
 
 # A stand-in for systemd-python that speaks the real protocol (sd_notify(3)): datagrams to NOTIFY_SOCKET.
