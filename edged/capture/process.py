@@ -220,8 +220,10 @@ class CaptureLoop:
         pause = self._backoff.next_seconds()
         reason = f"{error.reason} ({error.cure})" if error.cure else error.reason
         # The log says what is new; the daemon is told each time, since the pause differs.
-        level = logging.WARNING if reason != self._lost else logging.DEBUG
-        log.log(level, "%s; again in %.1f s", error, pause, extra=CAMERA_LOST.extra())
+        if reason != self._lost:
+            log.warning("%s; again in %.1f s", error, pause, extra=CAMERA_LOST.extra())
+        else:
+            log.debug("%s; again in %.1f s", error, pause)
         self._lost = reason
         self._report("lost", self._shown, reason=f"{self._shown}: {reason}", retry_seconds=round(pause, 3))
         self._beacon("waiting", 2.0)

@@ -28,6 +28,8 @@ _MOVING_SECONDS = 0.5
 _NEVER = events.iso_utc(0)
 # A state that still holds is confirmed this often: a small part of the shortest time after which it expires.
 _CONFIRM_SECONDS = 1.0
+# Verdicts over the seat that are everyday life.
+_CALM = ("starting", "off", "right_user", "undecided", "nobody")
 # Judgement learns that nothing comes after this much silence, so that `somebody is there` does not stay for ever.
 QUIET_SECONDS = 0.5
 
@@ -200,7 +202,7 @@ class Reporter:
 def _tell_verdict(body: events.Seat, event_id: str) -> None:
     """Into the log: what is so now. Not who it is, which is for those who may read the events."""
     log.log(
-        logging.INFO if body.safe else logging.WARNING, "the seat: %s (was %s)%s", body.verdict, body.previous,
+        logging.INFO if body.verdict in _CALM and not body.blocked else logging.WARNING, "the seat: %s (was %s)%s", body.verdict, body.previous,
         ", blocked" if body.blocked else "", extra=SECURITY_VERDICT.extra(EVENT_ID=event_id),
     )  # fmt: skip
 

@@ -306,6 +306,9 @@ def test_the_emergency_stop_ends_everything_latches_over_a_kill_and_needs_a_sign
     assert stage.ends(stage.ask("reset"))["state"] == "succeeded"
     stage.until(lambda: stage.health()["status"] == "ok")
     assert stage.ends(stage.ask("mark"))["state"] == "succeeded"
+    # The log tells it, and again at a start that finds it on.
+    assert stage.log().count("warning: emergency stop since ") == 2
+    assert stage.log().count("]: the emergency stop is over") == 1
 
 
 def test_a_dry_run_tells_everything_and_does_nothing(stage: Stage) -> None:

@@ -29,13 +29,21 @@ def until_called(performer: TwilioPerformer, alert: Wish, twilio: StandIn) -> No
         time.sleep(0.05)
 
 
-def test_a_chain_goes_from_one_to_the_next_until_nobody_is_left(build: Build, twilio: StandIn) -> None:
+def test_a_chain_goes_from_one_to_the_next_until_nobody_is_left(
+    build: Build, twilio: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(ActionFailed) as caught:
         outcome(build(), wish("alert", "Help!", chain="fall"))
     assert [each.to for each in twilio.things] == [DAUGHTER, SON, f"whatsapp:{NURSE}"]
     assert str(caught.value).startswith("nobody acknowledged it: SMS to daughter (…567): delivered; call to son")
     gaps = [later.created_at - earlier.created_at for earlier, later in itertools.pairwise(twilio.things)]
     assert all(gap >= 1.9 for gap in gaps)  # each step waits 2 s
+    steps = [each for each in caplog.records if each.__dict__.get("EDGED_NOTICE") == "alert_escalated"]
+    assert [each.getMessage().partition(": ")[2] for each in steps] == [
+        "nobody yet, on to step 2 of 3", "nobody yet, on to step 3 of 3",
+    ]  # fmt: skip
+    (unheard,) = [each for each in caplog.records if each.__dict__.get("EDGED_NOTICE") == "alert_unheard"]
+    assert unheard.__dict__["EDGED_JOB_ID"] == steps[0].__dict__["EDGED_JOB_ID"]
 
 
 def test_who_cannot_be_reached_is_not_waited_for(build: Build, twilio: StandIn) -> None:
