@@ -33,6 +33,8 @@ COMMANDS: dict[str, str] = {
     "doctor": "Check camera, models, broker and machine, and say the cure.",
     "backup": "Write settings, people and past events into one encrypted file.",
     "restore": "Check a backup and put it back.",
+    "upgrade-check": "Say what stands in the way of this version; change nothing.",
+    "support-bundle": "Pack what helps others to help, without secrets.",
     "vacuum": "Give the disk back what databases no longer use.",
     "bench": "Measure the parts on this machine.",
 }
