@@ -7,6 +7,7 @@ something up each time) are told up to a limit, and counted beyond it.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ class Repeats(Generic[Line]):
     def __init__(self, window_seconds: float = WINDOW_SECONDS, most_kept: int = MOST_KEPT) -> None:
         self._window = window_seconds
         self._most = most_kept
+        self._look_at = math.inf  # no window ends before
         self._texts: OrderedDict[Hashable, _Run[Line]] = OrderedDict()
         self._kinds: OrderedDict[Hashable, _Run[Line]] = OrderedDict()
 
@@ -75,6 +77,8 @@ class Repeats(Generic[Line]):
     def due(self, now: float) -> list[Summary[Line]]:
         """What was held back in windows that are over, the newest line last: it says how things are now."""
         found: list[tuple[float, Summary[Line]]] = []
+        if now < self._look_at:
+            return []
         for runs, same in ((self._texts, True), (self._kinds, False)):
             for key, run in list(runs.items()):
                 if now < run.since + self._window:
@@ -85,6 +89,8 @@ class Repeats(Generic[Line]):
                 found.append((run.last_at, Summary(run.last, run.held, now - run.since, same)))
                 # It goes on, as far as we know: the next window only counts, from the first.
                 run.since, run.held, run.last = now, 0, None
+        every = (*self._texts.values(), *self._kinds.values())
+        self._look_at = min((run.since + self._window for run in every), default=math.inf)
         return [summary for _, summary in sorted(found, key=lambda each: each[0])]
 
     def rest(self, now: float) -> list[Summary[Line]]:
@@ -113,6 +119,7 @@ class Repeats(Generic[Line]):
         run = runs.get(key)
         if run is None or (run.last is None and now >= run.since + self._window):
             run = runs[key] = _Run(now)
+            self._look_at = min(self._look_at, now + self._window)
         runs.move_to_end(key)
         return run
 
