@@ -17,6 +17,9 @@ from edged.errors import RestoreUnfinished, StoreError
 from edged.store.directory import InstanceLock
 from edged.store.swap import Swap, claim, settle
 from tests.care.killed_swap import SETTINGS, STATE
+from tests.store.conftest import Card, card
+
+__all__ = ["card"]  # a fixture
 
 ROOT = Path(__file__).resolve().parents[2]
 NOBODY = 65534
@@ -120,3 +123,25 @@ def test_a_damaged_journal_is_named_and_nothing_is_guessed(tmp_path: Path) -> No
     (tmp_path / ".edged-restore/journal.json").write_text("{")
     with pytest.raises(StoreError, match=r"journal\.json cannot be read"):
         settle(tmp_path)
+
+
+def test_a_power_cut_after_it_is_done_finds_the_new(card: Card) -> None:
+    (card.mounted / "front.toml").write_text("old")
+    os.sync()
+    with claim(card.mounted):
+        swap = Swap(card.mounted)
+        for number in range(20):
+            swap.place(card.mounted, f"{number}.json").write_text("new" * 1000)
+        swap.place(card.mounted, "front.toml").write_text("new")
+        before = card.after_a_power_cut("before.img")
+        swap.commit()
+    after = card.after_a_power_cut("after.img")
+    for cut, expected in ((before, "old"), (after, "new")):
+        cut.mount()
+        try:
+            settle(cut.mounted)
+            assert (cut.mounted / "front.toml").read_text() == expected
+            there = [path for path in cut.mounted.glob("*.json") if path.read_text() == "new" * 1000]
+            assert len(there) == (20 if expected == "new" else 0)
+        finally:
+            cut.unmount()
