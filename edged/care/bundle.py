@@ -66,8 +66,13 @@ class Piece:
 
 
 def collect(where: Places, *, lines: int, logs: Iterable[Path] = (), listen: bool = True) -> list[Piece]:
-    """All pieces, redacted. lines: of the journal, and of each of the logs. listen: ask the broker how all are."""
-    redactor = _knowing(where)
+    """All pieces, redacted. lines: of the journal, and of each of the logs. listen: ask the broker how all are.
+
+    Raises BackupError when what is kept may not be read by this user.
+    """
+    if where.state.is_dir() and not os.access(where.state, os.R_OK | os.X_OK):
+        raise BackupError(f"{where.state} may not be read by this user, so names could not be taken out (use sudo)")
+    redactor, all_known = _knowing(where)
     cameras = [camera for one in where.files if not one.actuator and (camera := _camera(one)) is not None]
     actuators = [actuator for one in where.files if one.actuator and (actuator := _actuator(one)) is not None]
     makers: list[tuple[str, str, Callable[[], Any]]] = [
@@ -77,9 +82,13 @@ def collect(where: Places, *, lines: int, logs: Iterable[Path] = (), listen: boo
         ("kept.json", "databases: sizes, rows, damage; nothing of what is in them", lambda: _kept(where.state)),
         ("doctor.json", "what edged doctor finds", lambda: _doctor(cameras)),
         ("units.txt", "how the units are", _units),
-        ("log.txt", f"last {lines} lines of the log", lambda: _log(lines, logs)),
     ]
-    if listen:
+    if all_known:
+        makers.append(("log.txt", f"last {lines} lines of the log", lambda: _log(lines, logs)))
+    else:
+        about = "no log: who is known cannot be read here, so names could not be taken out of it"
+        makers.append(("log.txt", about, lambda: about))
+    if listen and all_known:
         makers.append(("health.json", "last health on the broker", lambda: _health(cameras, actuators)))
     pieces = [Piece("README.txt", "what this is", _HELLO.encode())]
     for name, about, make in makers:
@@ -123,8 +132,8 @@ def write(path: Path, pieces: Iterable[Piece]) -> int:
 # --- what must not be told ----------------------------------------------------------------------------------------
 
 
-def _knowing(where: Places) -> Redactor:
-    """A redactor that knows this installation."""
+def _knowing(where: Places) -> tuple[Redactor, bool]:
+    """A redactor that knows this installation, and whether it knows everybody."""
     redactor = Redactor()
     numbers = {True: 0, False: 0}
     for one in where.files:
@@ -132,7 +141,7 @@ def _knowing(where: Places) -> Redactor:
         kind = "actuator" if one.actuator else "camera"
         for name in {one.name, one.path.stem}:
             redactor.hide(name, f"{kind}-{numbers[one.actuator]}", least=2)
-    _know_people(redactor, where)
+    all_known = _know_people(redactor, where)
     for one in where.files:
         redactor.hide_all(one.values, "[hidden]")
         for _, path in one.files():
@@ -143,25 +152,34 @@ def _knowing(where: Places) -> Redactor:
                 redactor.hide_file(found.path)
     for name in {socket.gethostname(), platform.node(), getpass.getuser(), os.environ.get("SUDO_USER", "")}:
         redactor.hide(name, "[machine or user]")
-    return redactor
+    return redactor, all_known
 
 
-def _know_people(redactor: Redactor, where: Places) -> None:
-    """Everybody by name, and by each part of it: those who are known, were seen, may sit there, or can be called."""
-    state = where.state
+def _know_people(redactor: Redactor, where: Places) -> bool:
+    """Everybody by name, and by each part of it: those who are known, were seen, may sit there, or can be called.
+
+    False: a file that may name more cannot be read.
+    """
+    state, all_known = where.state, True
     for one in where.files:
         for name in _named_people(one.values):
             _hide_name(redactor, name)
     questions = {"gallery.db": "SELECT name FROM person", "*.history.db": "SELECT DISTINCT person FROM past"}
     for pattern, question in questions.items():
         for path in state.glob(pattern):
-            with contextlib.suppress(Error), reading(path) as database:
-                for (name,) in database.execute(question).fetchall():
-                    if not str(name).startswith("unknown-"):
-                        _hide_name(redactor, str(name))
+            try:
+                with reading(path) as database:
+                    names = [str(name) for (name,) in database.execute(question).fetchall()]
+            except Error:
+                all_known = False
+                continue
+            for name in names:
+                if not name.startswith("unknown-"):
+                    _hide_name(redactor, name)
     for path in state.glob("*.kept.json"):
         with contextlib.suppress(OSError, msgspec.MsgspecError):
             redactor.hide_all(msgspec.json.decode(path.read_bytes()).get("overlay", {}), "[hidden]")
+    return all_known
 
 
 def _hide_name(redactor: Redactor, name: str) -> None:

@@ -5,7 +5,9 @@ what looks like it, by shape. Of settings only that is shown which is known to b
 from __future__ import annotations
 
 import base64
+import json
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -21,6 +23,8 @@ from edged.settings import Settings
 # Shorter words stand in every other sentence; a name may be that short, and is looked for as it is written.
 _LEAST_CHARACTERS = 3
 _MOST_TERM_CHARACTERS = 2000
+# So long it is no accident, also in the middle of something else.
+_SURE_CHARACTERS = 8
 
 _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b([a-z][a-z0-9+.-]{1,15})://[^\s'\"<>)\]]+", re.IGNORECASE), r"\1://[address]"),
@@ -48,11 +52,12 @@ class Redactor:
         self._pattern: re.Pattern[str] | None = None
 
     def hide(self, term: str, instead: str, *, least: int = _LEAST_CHARACTERS) -> None:
-        """Take this out wherever it stands, as a word of its own, in upper or lower case."""
+        """Take this out wherever it stands, in upper or lower case; what is short, as a word of its own."""
         for line in (term, *term.splitlines()):
             word = line.strip()
             if least <= len(word) <= _MOST_TERM_CHARACTERS and word.lower() not in VOCABULARY:
-                self._terms.setdefault(word.lower(), instead)
+                for form in _forms(word):
+                    self._terms.setdefault(form, instead)
         self._pattern = None
 
     def hide_all(self, values: Any, instead: str) -> None:
@@ -90,11 +95,15 @@ class Redactor:
         if self._terms:
             if self._pattern is None:
                 longest_first = sorted(self._terms, key=len, reverse=True)
-                self._pattern = re.compile(
-                    r"(?<!\w)(?:" + "|".join(map(re.escape, longest_first)) + r")(?!\w)", re.IGNORECASE
-                )
-            # A letter whose lower case is several may not be found again: then it is hidden all the same.
-            text = self._pattern.sub(lambda found: self._terms.get(found[0].lower(), HIDDEN), text)
+                words = (
+                    re.escape(term) if len(term) >= _SURE_CHARACTERS else rf"(?<!\w){re.escape(term)}(?!\w)"
+                    for term in longest_first
+                )  # fmt: skip
+                self._pattern = re.compile("|".join(words), re.IGNORECASE)
+            # Letters with several lower cases may not be found again: they are hidden all the same.
+            text = self._pattern.sub(
+                lambda found: self._terms.get(found[0]) or self._terms.get(found[0].lower(), HIDDEN), text
+            )
         for shape, instead in _SHAPES:
             text = shape.sub(instead, text)
         return text
@@ -108,6 +117,13 @@ class Redactor:
         if isinstance(values, list | tuple):
             return [self.tree(value) for value in values]
         return values
+
+
+def _forms(word: str) -> set[str]:
+    """How a word may stand in a text: composed or not, in lower case, within JSON."""
+    forms = {word, unicodedata.normalize("NFC", word), unicodedata.normalize("NFD", word)}
+    forms |= {json.dumps(form, ensure_ascii=ascii_only)[1:-1] for form in forms for ascii_only in (True, False)}
+    return forms | {form.lower() for form in forms}
 
 
 def settings_told(settings: BaseModel) -> dict[str, Any]:

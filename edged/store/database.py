@@ -307,8 +307,10 @@ def _give_back(connection: sqlite3.Connection, limit: int) -> None:
     if free > _SPARE_PAGES and free > pages * _SPARE_FRACTION:
         ((how,),) = connection.execute("PRAGMA auto_vacuum")
         if how == _INCREMENTAL:
-            # One step of the statement frees one page, and `execute` takes one step only; this takes all.
-            connection.executescript(f"PRAGMA incremental_vacuum({limit})")
+            # One step of the statement frees one page, and `execute` takes one step only; this takes all. Where somebody
+            # writes for long, or the disk is full, it can wait.
+            with contextlib.suppress(sqlite3.OperationalError):
+                connection.executescript(f"PRAGMA incremental_vacuum({limit})")
 
 
 def inspect(path: Path) -> tuple[int, str]:

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from edged.daemon.trust import Trust
+from edged.errors import SignatureRefused
+from edged.keys import make_key, read_key
+from edged.settings import Settings
+from edged.signing import signature
 from edged.store.history import Question, ask
+from edged.store.kept import KeptFile
+from edged.store.swap import Swap, claim
 from tests.care.conftest import PASSPHRASE
 from tests.cli.edged_command import edged
-from tests.daemon.conftest import Theatre, stage, theatre
+from tests.daemon.conftest import ROOT, Theatre, stage, theatre
 
 __all__ = ["stage", "theatre"]  # fixtures
 
@@ -78,3 +89,54 @@ def test_a_daemon_is_backed_up_running_and_comes_back_as_it_was(stage: Theatre, 
     effective = stage.until(lambda: stage.last("config/state"))
     assert effective["settings"]["judgement"]["presence"]["leave_seconds"] == 0.3
     come_and_go(stage, 1)
+
+
+def test_what_a_killed_restore_had_decided_is_finished_by_the_daemon_that_starts(stage: Theatre) -> None:
+    state = Path(os.environ["EDGED_STATE_DIR"])
+    KeptFile(state / "front.kept.json").replace(revision=3)
+    killed = (
+        "import os, sys; from pathlib import Path; from edged.store import swap;"
+        "swap._perform = lambda *_: os._exit(9); state = Path(sys.argv[1]); prepared = swap.Swap(state);"
+        "kept = (state / 'front.kept.json').read_text().replace('\"revision\": 3', '\"revision\": 41');"
+        "prepared.place(state, 'front.kept.json').write_text(kept); prepared.commit()"
+    )
+    done = subprocess.run([sys.executable, "-c", killed, str(state)], cwd=ROOT, check=False)
+    assert done.returncode == 9
+    assert KeptFile(state / "front.kept.json").now.revision == 3
+    stage.start()
+    well(stage)
+    assert stage.until(lambda: stage.last("config/state"))["revision"] == 41
+    assert not (state / ".edged-restore").exists()
+
+
+def test_while_a_restore_is_under_way_a_daemon_ends_and_says_why(stage: Theatre) -> None:
+    state = Path(os.environ["EDGED_STATE_DIR"])
+    with claim(state):
+        Swap(state).place(state, "front.kept.json").write_text("{}")
+        daemon = stage.start()
+        assert daemon.wait(20) == 1
+        assert "a restore is under way" in stage.log()
+    stage.start()
+    stage.wait_for("ok")
+
+
+def test_a_command_that_was_signed_before_a_restore_is_not_carried_out_again(tmp_path: Path) -> None:
+    make_key(tmp_path / "key")
+    settings = Settings.model_validate({"signing": {"key_file": str(tmp_path / "key")}})
+    kept = KeptFile(tmp_path / "front.kept.json")
+    now = 1_790_000_000.0
+
+    def signed(issued_at: float) -> dict[str, Any]:
+        command = {
+            "camera": settings.camera, "command": "release", "issued_at": issued_at, "expires_at": issued_at + 60,
+            "nonce": f"n{issued_at}", "options": {},
+        }  # fmt: skip
+        return {**command, "signature": signature(command, read_key(tmp_path / "key"))}
+
+    Trust(settings, kept, now).check("release", signed(now - 1), now)
+    kept.replace(trusted_since=now + 10, nonces={})
+    trust = Trust(settings, kept, now + 20)
+    with pytest.raises(SignatureRefused, match="before edged started or was restored"):
+        trust.check("release", signed(now - 1), now + 20)
+    after = now + 30
+    assert trust.check("release", signed(after), after).command == "release"
