@@ -20,7 +20,7 @@ from pathlib import Path
 
 import msgspec
 
-from edged.errors import RestoreUnfinished, StoreError
+from edged.errors import RestoreUnfinished
 
 FOLDER = ".edged-restore"
 _LOCK = ".edged-restore.lock"
@@ -125,11 +125,11 @@ def decided(home: Path) -> bool:
 
 @contextlib.contextmanager
 def claim(home: Path) -> Iterator[None]:
-    """Keep daemons and other restores out of the folder. Raises RestoreUnfinished when somebody else does, StoreError."""
+    """Keep daemons and other restores out of the folder. Raises RestoreUnfinished when somebody else does."""
     try:
         fd = os.open(home / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise StoreError(f"{home / _LOCK} cannot be written: {error.strerror}") from None
+        raise RestoreUnfinished(f"{home / _LOCK} cannot be written: {error.strerror} (use sudo)") from None
     try:
         _own(fd, home)
         try:
@@ -228,6 +228,9 @@ def _read_journal(home: Path) -> _Journal | None:
     except FileNotFoundError:
         return None
     except (OSError, msgspec.MsgspecError) as error:
+        with contextlib.suppress(OSError):
+            (home / FOLDER).rmdir()  # root's, who was killed before it was given away: nothing is in it yet
+            return None
         raise RestoreUnfinished(
             f"{home / FOLDER / _JOURNAL} cannot be read: {error} (remove {home / FOLDER}, and restore once more)"
         ) from None

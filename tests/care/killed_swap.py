@@ -18,7 +18,7 @@ from typing import Any
 from edged.errors import RestoreUnfinished
 from edged.store.swap import Swap, claim, discard, settle
 
-CALLS = ("rename", "replace", "link", "unlink", "mkdir", "rmdir", "fsync", "write")
+CALLS = ("rename", "replace", "link", "unlink", "mkdir", "rmdir", "fsync", "write", "chown", "fchown")
 STATE = ("gallery.db", "gallery.key", "front.kept.json")
 SETTINGS = ("front.toml", "sub/typing.toml", "new.toml")
 

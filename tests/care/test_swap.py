@@ -75,11 +75,16 @@ def test_a_daemon_that_may_write_in_its_own_folder_only_finishes_or_refuses_and_
     open_folder: Path,
 ) -> None:
     found = killed_at_every_step(open_folder, str(NOBODY))
+    undecided = []
     for number, each in enumerate(found):
         if not each["refused"]:
             assert visible(each["then"]) in (OLD, NEW), f"half at step {number + 1}"
         assert visible(each["at_last"]) in (OLD, NEW)
         assert each["left"] == []
+        if each["refused"] and visible(each["at_last"]) == OLD:
+            undecided.append(number)
+    # Before it is decided nobody is needed.
+    assert undecided == []
     refused = [each for each in found if each["refused"]]
     assert refused  # the settings are root's
     assert all(visible(each["at_last"]) == NEW for each in refused)
