@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edged.observations import Box
+from edged.settings.recognition import LATEST_FACTOR
 
 _FIRST_SECONDS = 0.2  # between the looks at a face that is new or in doubt
 _POOR_SECONDS = 0.1  # after a picture that was not worth asking about
 _SETTLED_LOOKS = 5  # so many looks in a row that say the same settle a face
 _HIDDEN_SECONDS = 0.7  # who was away for this long may come back as another
 _JUMP_WIDTHS = 0.6  # so does a face that is this far from where it was on the frame before
-_LATEST_FACTOR = 6.0  # the budget may put a look off, but not beyond this many times `recheck_seconds`
 
 
 @dataclass
@@ -52,7 +52,7 @@ class Attention:
 
     def overdue(self, at_seconds: float, recheck_seconds: float) -> bool:
         """Whatever it costs, it is time."""
-        return at_seconds - self.looked_at > _LATEST_FACTOR * recheck_seconds
+        return at_seconds - self.looked_at > LATEST_FACTOR * recheck_seconds
 
 
 class Budget:
