@@ -212,6 +212,24 @@ def test_with_another_key_nobody_is_known(tmp_path: Path) -> None:
         Gallery(tmp_path, other)
 
 
+def test_a_lost_key_is_named_and_not_replaced_by_a_new_one(tmp_path: Path) -> None:
+    with Gallery(tmp_path) as gallery:
+        gallery.enrol("Anna", [new()])
+    key = tmp_path / "gallery.key"
+    kept = key.read_bytes()
+    key.unlink()
+    with pytest.raises(StoreError, match=r"gallery\.key is gone.*restore the key"):
+        Gallery(tmp_path)
+    assert not key.exists()
+    key.write_bytes(kept)
+    with Gallery(tmp_path) as gallery:
+        assert [one.name for one in gallery.contents().people.values()] == ["Anna"]
+    key.unlink()
+    (tmp_path / "gallery.db").unlink()
+    with Gallery(tmp_path) as gallery:
+        assert gallery.contents().problems == []
+
+
 def test_no_changed_byte_of_the_file_changes_what_it_says_unnoticed(tmp_path: Path) -> None:
     with Gallery(tmp_path) as gallery:
         gallery.enrol("Anna", [new(picture=os.urandom(300)) for _ in range(3)], 1.0)
