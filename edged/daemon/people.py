@@ -23,8 +23,8 @@ from edged.store.gallery import Gallery, check_name
 
 log = logging.getLogger(__name__)
 
-# An enrolment that says nothing for so long after its end has died with its process.
-_GRACE_SECONDS = 10.0
+# An enrolment that says nothing for so long after its end has died with its process. Less than `edged command` waits.
+_GRACE_SECONDS = 8.0
 
 Answer = Callable[[Request, Mapping[str, Any]], None]
 Refuse = Callable[[Request, str], None]

@@ -146,6 +146,8 @@ class Desk:
             self._people.forget(request, command.options)
         elif request.name == "name":
             self._people.name(request, command.options)
+        elif self._hands.paused:
+            raise CommandRejected("paused, so nobody can be seen; publish command/resume first")
         else:
             self._people.enroll(request, command.options, now)
 

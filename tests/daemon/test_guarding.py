@@ -12,7 +12,10 @@ from typing import Any
 import pytest
 
 from edged.bus.asking import signed_command
+from edged.daemon.guarding import around
+from edged.daemon.health import Verdict
 from edged.keys import make_key, read_key
+from edged.settings import Settings
 from edged.signing import signature
 from edged.store.gallery import Gallery, NewVector
 from tests.daemon.conftest import Theatre
@@ -235,10 +238,29 @@ class TestFailSafe:
         guarded.theatre.pull("camera", "streaming")
         guarded.becomes("right_user")
 
+    def test_what_the_policy_sees_by_cannot_be_switched_off_from_afar(self, guarded: Guarded) -> None:
+        guarded.sits("photo")
+        guarded.start()
+        guarded.becomes("blocked")
+        guarded.theatre.publish("config/change", {"inference": {"liveness": {"enabled": False}}})
+        guarded.theatre.until(lambda: guarded.theatre.last("config/result") is not None)
+        result = guarded.theatre.last("config/result")
+        assert (result["status"], [each["path"] for each in result["problems"]]) == (
+            "rejected", ["inference.liveness.enabled"],
+        )  # fmt: skip
+
     def test_the_camera_never_comes(self, guarded: Guarded) -> None:
         guarded.theatre.pull("camera", "unplugged")
         guarded.theatre.start()
         assert guarded.becomes("camera_gone")["actions"] == ["lock"]
+
+    def test_while_the_camera_is_opened_it_is_gone_and_nobody_says_that_nobody_is_there(self) -> None:
+        settings = Settings.model_validate({"judgement": {"security": {"enabled": True, "require": "anybody"}}})
+        now = time.localtime()
+        for status in ("starting", "no_camera", "stalled", "paused"):
+            seen = around(settings, Verdict(status, ("the camera is being opened",)), None, broker=True, local=now)
+            assert seen.camera == "the camera is being opened", status
+        assert around(settings, Verdict("degraded", ("hot",)), None, broker=True, local=now).camera == ""
 
     def test_whoever_pauses_the_camera_does_not_pause_the_policy(self, guarded: Guarded) -> None:
         guarded.sits("anna")
@@ -325,6 +347,13 @@ class TestPeople:
         answer = guarded.answer("enroll", guarded.signed("enroll", name="Anna", seconds=1))
         assert (answer["status"], answer["data"]["name"], answer["data"]["vectors"]) == ("ok", "Anna", 5)
         assert guarded.answer("enroll", guarded.signed("enroll", name="Nemo"))["error"] == "nobody was seen"
+
+    def test_nobody_is_enrolled_while_it_is_paused_and_that_is_said_at_once(self, guarded: Guarded) -> None:
+        guarded.sits("stranger")
+        guarded.start()
+        assert guarded.answer("pause", {})["status"] == "ok"
+        answer = guarded.answer("enroll", guarded.signed("enroll", name="Anna", seconds=30))
+        assert answer["error"] == "paused, so nobody can be seen; publish command/resume first"
 
     @pytest.mark.parametrize(
         ("command", "options", "said"),

@@ -73,11 +73,12 @@ def read_picture(path: Path) -> Image | None:
 
 
 def picture_files(paths: Sequence[Path]) -> list[Path]:
-    """These files, and the pictures in these folders, by name."""
+    """These files, and the pictures in these folders, by name; a folder without any stands for itself."""
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted(one for one in path.iterdir() if one.suffix.lower() in PICTURE_SUFFIXES)
+            inside = sorted(one for one in path.iterdir() if one.suffix.lower() in PICTURE_SUFFIXES)
+            found += inside or [path]
         else:
             found.append(path)
     return found

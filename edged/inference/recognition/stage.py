@@ -61,6 +61,10 @@ class RecognitionStage:
         self._settings = settings
         if self._library is not None:
             self._library.settings = settings.recognition
+        if self._enrolment is not None and not settings.recognition.enabled:
+            # Nobody looks any more: it would never end, and stand in the way of the next one.
+            self._outcomes.append(self._enrolment.given_up("recognition was switched off meanwhile"))
+            self._enrolment = None
         self._load()
 
     def invocations(self) -> dict[str, int]:

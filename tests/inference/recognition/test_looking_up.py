@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edged.errors import GalleryError
 from edged.inference.models import ModelStore, Recognition
-from edged.inference.recognition.enrolment import false_accept
+from edged.inference.recognition.enrolment import Candidate, Enrolment, false_accept
 from edged.inference.recognition.known import Match, Matrix, to_array
 from edged.inference.recognition.library import Library
 from edged.inference.stages import Surroundings
+from edged.settings import InferenceSettings
 from edged.settings.recognition import RecognitionSettings
 from edged.store.gallery import Gallery, Person, Vector
 from tests.inference.recognition.people import embedder, kept, vector
@@ -186,6 +188,17 @@ def test_who_was_enrolled_with_another_model_is_named(tmp_path: Path) -> None:
     assert any("Anna cannot be recognised" in warning for warning in found.warnings)
     assert found.look_up(1, vector(1, 1), 0.9, settled=False).person is None
     found.close()
+
+
+def test_who_is_enrolled_elsewhere_meanwhile_is_not_given_pictures_of_another(tmp_path: Path) -> None:
+    picture = np.zeros((112, 112, 3), np.uint8)
+    with Gallery(tmp_path) as gallery:
+        enrolment = Enrolment("Anna", embedder(), gallery.contents(), InferenceSettings(), keep_pictures=False)
+        enrolment.candidates = [Candidate(vector(2, look), 0.9, "camera", picture) for look in range(3)]
+        gallery.enrol("anna", [kept(1)])
+        with pytest.raises(GalleryError, match="do not look like the Anna who is known"):
+            enrolment.finish(gallery, "camera")
+        assert len(gallery.contents().vectors) == 1
 
 
 def test_the_chance_of_a_false_accept_rises_with_neighbours_and_falls_with_the_threshold() -> None:

@@ -67,6 +67,10 @@ def identities(seen: list[Observation]) -> list[Identity]:
 
 def enrolled(pipeline: Pipeline, name: str, clip: str) -> Enrolled:
     pipeline.stages.enrolling.enrol(Enrol("1", name, seconds=0.5))
+    return outcome(pipeline, clip)
+
+
+def outcome(pipeline: Pipeline, clip: str) -> Enrolled:
     ends_at = time.monotonic() + 30
     while time.monotonic() < ends_at:
         watch(pipeline, frames(clip, 30))
@@ -116,6 +120,34 @@ def test_an_enrolment_with_nobody_before_the_camera_says_why(store: ModelStore, 
         watch(pipeline, iter([empty]))
     assert "no face is seen" in outcomes[0].error
     assert Gallery(tmp_path).contents().people == {}
+    pipeline.close()
+
+
+def test_an_enrolment_whose_pictures_stopped_enrols_nobody_when_they_come_again(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    pipeline = Pipeline(settings(strangers=False), store, state_directory=tmp_path, remembers=True)
+    pipeline.stages.enrolling.enrol(Enrol("1", "Dora", seconds=1.0))
+    watch(pipeline, frames("d9", 10))
+    time.sleep(3.2)
+    watch(pipeline, frames("d9", 10), 10.0)
+    (outcome,) = pipeline.stages.enrolling.outcomes()
+    assert "Dora is not enrolled: no pictures came" in outcome.error
+    with Gallery(tmp_path) as gallery:
+        assert gallery.contents().people == {}
+    pipeline.close()
+
+
+def test_an_enrolment_ends_when_recognition_is_switched_off_and_another_can_begin(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    pipeline = Pipeline(settings(), store, state_directory=tmp_path, remembers=True)
+    pipeline.stages.enrolling.enrol(Enrol("1", "Dora", seconds=60))
+    pipeline.adopt(InferenceSettings())
+    (outcome,) = pipeline.stages.enrolling.outcomes()
+    assert (outcome.request, outcome.error) == ("1", "Dora is not enrolled: recognition was switched off meanwhile")
+    pipeline.adopt(settings())
+    assert enrolled(pipeline, "Dora", "d9").error == ""
     pipeline.close()
 
 
