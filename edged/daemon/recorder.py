@@ -22,7 +22,7 @@ from edged.events import iso_utc
 from edged.settings import Settings
 from edged.store.audit import NAME, Head, Trail
 from edged.store.audit_check import verify
-from edged.store.history import History, at_ms
+from edged.store.history import History, at_ms, path_of
 from edged.topics import AuditState
 
 log = logging.getLogger(__name__)
@@ -58,6 +58,7 @@ class _Chores:
 
     due: float = 0.0
     all: list[Callable[[], None]] = field(default_factory=list)
+    once: list[Callable[[], None]] = field(default_factory=list)
 
 
 class Recorder:
@@ -69,7 +70,7 @@ class Recorder:
         self._folder = folder
         self._audits = folder is not None and settings.audit.enabled
         self._remembers = folder is not None and settings.history.enabled
-        self._queue: queue.SimpleQueue[_Entry | _Past | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Entry | _Past | Callable[[], None] | None] = queue.SimpleQueue()
         self._entries: deque[_Entry] = deque()
         self._past: list[Mapping[str, Any]] = []
         self._past_due = 0.0
@@ -91,6 +92,10 @@ class Recorder:
     def chore(self, work: Callable[[], None]) -> None:
         """Have something done every hour, beginning soon, that may wait for the card. Before `start`."""
         self._chores.all.append(work)
+
+    def soon(self, work: Callable[[], None]) -> None:
+        """Have something done once, now, that may wait for the card."""
+        self._queue.put(work)
 
     def event(self, payload: Mapping[str, Any]) -> None:
         """An event was told."""
@@ -173,6 +178,10 @@ class Recorder:
         if self._remembers:
             with self._trouble("history"):
                 self._open_history(self._folder)
+        elif path_of(self._folder, self._settings.camera).exists():
+            # Kept once, and not any more: what is there grows too old nevertheless.
+            folder = self._folder
+            self._chores.all.append(lambda: self._prune_left(folder))
 
     def _look_at_trail(self, folder: Path) -> None:
         try:
@@ -189,14 +198,24 @@ class Recorder:
             )
             log.error("%s", self._damage)
 
-    def _open_history(self, folder: Path) -> None:
+    def _past_in(self, folder: Path) -> History:
         kept = self._settings.history
-        self._history = History(
+        return History(
             folder,
             self._settings.camera,
             keep_seconds=kept.keep_days * 86400,
             limit_bytes=kept.limit_megabytes * 1024 * 1024,
         )
+
+    def _prune_left(self, folder: Path) -> None:
+        past = self._past_in(folder)
+        try:
+            past.prune(time.time_ns() // 1_000_000)
+        finally:
+            past.close()
+
+    def _open_history(self, folder: Path) -> None:
+        self._history = self._past_in(folder)
         if self._history.damage:
             self._troubles["damage"] = self._history.damage
         self._chores.all.append(self._prune_history)
@@ -217,6 +236,8 @@ class Recorder:
                     return True
                 if isinstance(item, _Entry):
                     self._entries.append(item)
+                elif not isinstance(item, _Past):
+                    self._chores.once.append(item)
                 else:
                     if not self._past:
                         self._past_due = time.monotonic() + self._settings.history.batch_seconds
@@ -261,11 +282,16 @@ class Recorder:
             del self._past[:-_MOST_WAITING]
 
     def _do_chores(self) -> None:
+        once, self._chores.once = self._chores.once, []
+        for work in once:
+            with self._trouble("chore"):
+                work()
         if time.monotonic() < self._chores.due:
             return
         self._chores.due = time.monotonic() + _PRUNE_SECONDS
-        for work in self._chores.all:
-            with self._trouble("chores"):
+        for number, work in enumerate(self._chores.all):
+            # Each by itself: that one succeeds does not make good what another could not.
+            with self._trouble(f"chore {number}"):
                 work()
 
     def _trouble(self, what: str) -> _Attempt:

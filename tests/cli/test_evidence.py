@@ -118,6 +118,12 @@ def test_the_key_may_be_a_systemd_credential(evidence: list[str], tmp_path: Path
     key_file(tmp_path).rename(tmp_path / "evidence_key")
     found = edged("evidence", "show", evidence[0], environment={"CREDENTIALS_DIRECTORY": str(tmp_path)})
     assert found.returncode == 0, found.stderr
+    (tmp_path / "evidence_key").write_text("gibberish", encoding="ascii")
+    found = edged("evidence", "show", evidence[0], environment={"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert found.returncode == 2
+    assert "systemd credential evidence_key" in found.stderr
+    assert "signing" not in found.stderr
+    assert "gibberish" not in found.stderr
 
 
 def test_what_was_deleted_is_recorded_and_missing_nothing(evidence: list[str], state: Path, key: str) -> None:
