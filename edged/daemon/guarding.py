@@ -19,7 +19,9 @@ def around(
     """As it is now. health: of the pipeline; local: the time on the wall."""
     if not settings.judgement.security.enabled:
         return Surroundings()
-    blind = health.status in ("no_camera", "stalled", "paused")
+    # Also while it starts: nobody has looked, so nobody can say that nobody is there. And a camera that comes for a moment
+    # and goes again is gone all the while.
+    blind = health.status in ("no_camera", "stalled", "paused", "starting")
     return Surroundings(
         weekday=local.tm_wday,
         minute=local.tm_hour * 60 + local.tm_min,

@@ -240,8 +240,17 @@ def _become(
     frame: int,
     wall_ns: int,
 ) -> tuple[SecurityMemory, list[Seat]]:
-    """The verdict is this one now; told if it is another than before, or is recommended otherwise by the hour."""
-    if (verdict, mode) == (memory.verdict, memory.mode):
+    """The verdict is this one now; told if it is another than before, of another person, or is recommended otherwise by
+    the hour.
+    """
+    mine = next((each for each in memory.held if each.verdict == verdict), None)
+    another = (
+        verdict == "right_user"
+        and mine is not None
+        and _is_ripe(settings, memory, mine, at_ms)
+        and scene.person not in (None, memory.person)
+    )
+    if (verdict, mode) == (memory.verdict, memory.mode) and not another:
         return memory, []
     if verdict == memory.verdict == "starting":
         return msgspec.structs.replace(memory, mode=mode), []  # nothing has been said yet, in whatever mode
@@ -252,7 +261,6 @@ def _become(
     blocked = memory.blocked
     if "block" in actions and blocked is None:
         blocked = Blocked(verdict, wall_ns)
-    mine = next((each for each in memory.held if each.verdict == verdict), None)
     others = [each for each in memory.held if each.verdict != verdict]
     reasons = tuple(
         Reason(each.what, each.score, round((at_ms - each.since_ms) / MILLISECONDS, 1))

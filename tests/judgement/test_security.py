@@ -133,6 +133,18 @@ def test_who_is_enrolled_but_may_not_sit_here_is_a_wrong_user() -> None:
     assert Seated(secured(right_people=["bela", "anna"])).show(5.0, ANNA).verdicts == ["right_user"]
 
 
+def test_who_takes_over_from_another_right_person_is_told_and_named() -> None:
+    seated = Seated(secured(right_people=["anna", "bela"])).show(3.0, ANNA)
+    seated.show(1.0).show(3.0, person(known("bela"), LIVE, track=2))
+    assert [(one.verdict, one.person) for one in seated.of(Seat)] == [("right_user", "anna"), ("right_user", "bela")]
+    assert seated.states["security"]["person"] == "bela"
+    seated.show(5.0, person(known("bela"), LIVE, track=2))
+    assert len(seated.verdicts) == 2
+    # Who may not sit here is none of them, not even for the patience of the wrong user.
+    seated.show(1.5, person(known("carl"), LIVE, track=3))
+    assert [one.person for one in seated.of(Seat)] == ["anna", "bela"]
+
+
 def test_anybody_may_be_right_but_no_photograph() -> None:
     anybody = secured(require="anybody")
     assert Seated(anybody).show(5.0, UNSEEN).verdicts == ["right_user"]
