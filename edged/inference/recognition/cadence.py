@@ -29,8 +29,12 @@ class Attention:
         """The face is here now; if that may be another face, it is new again."""
         across = abs(box.x + box.width / 2 - self.box.x - self.box.width / 2)
         if at_seconds - self.seen_at > _HIDDEN_SECONDS or across > _JUMP_WIDTHS * box.width:
-            self.agreeing, self.next_at = 0, at_seconds
+            self.doubt(at_seconds)
         self.seen_at, self.box = at_seconds, box
+
+    def doubt(self, at_seconds: float) -> None:
+        """Whose face this is must be asked as of a new one."""
+        self.agreeing, self.next_at = 0, at_seconds
 
     @property
     def settled(self) -> bool:

@@ -41,32 +41,43 @@ class Library:
         self._version = -1
         self.warnings: list[str] = []
         self._unwritten = ""
+        self._unread = False
+        self._enrolled: frozenset[tuple[int, str]] = frozenset()
         self.contents = Contents()
         self._known = Matrix([], [])
         self._unknown = Matrix([], [])
         self.reload()
+        self._told_enrolled = self._enrolled
 
     def close(self) -> None:
         """Let go of the file."""
         self.gallery.close()
 
-    def refresh(self, at_seconds: float) -> None:
-        """Read the gallery again if somebody changed it; looked at twice a second of stream time."""
+    def refresh(self, at_seconds: float) -> bool:
+        """Read the gallery again if somebody changed it, or could not be read; looked at twice a second of stream time.
+
+        True: who is enrolled, or with what, is another than at the last call that looked.
+        """
         if 0 <= at_seconds - self._refreshed_at < _REFRESH_SECONDS:
-            return
+            return False
         self._refreshed_at = at_seconds
         try:
             gone = self._remembers and self._strangers.expire(self.settings)
-            if gone or self.gallery.version() != self._version:
+            if gone or self._unread or self.gallery.version() != self._version:
                 self.reload()
         except EdgedError as error:
             self._cannot_write(error)
+        changed = self._enrolled != self._told_enrolled
+        self._told_enrolled = self._enrolled
+        return changed
 
     def reload(self) -> None:
         """Read everybody; vectors of another model are made anew where pictures were kept."""
-        self._version = self.gallery.version()
+        told = self.warnings
         try:
+            self._version = self.gallery.version()
             self.contents = self.gallery.contents()
+            self._unread = False
             lost: list[str] = []
             if self._remembers:
                 renewed, lost = renew(self.gallery, self.contents, self._embedder)
@@ -75,6 +86,7 @@ class Library:
         except EdgedError as error:
             # Who cannot be read is not known: better nobody than anybody.
             self.contents = Contents(problems=[str(error)])
+            self._unread = True
             lost = []
         fits = [
             one
@@ -82,17 +94,25 @@ class Library:
             if (one.model, one.version) == (self._embedder.model, self._embedder.version)
         ]
         people = self.contents.people.values()
+        known = {one.id: one.name for one in people if not one.stranger}
+        self._enrolled = frozenset(
+            (one.id, known[one.person]) for one in fits if one.person in known and one.source != "learned"
+        )
         self._known = Matrix([one for one in people if not one.stranger], fits)
         self._unknown = Matrix([one for one in people if one.stranger], fits)
         self._learning.load(self.contents)
-        self.warnings = [f"the gallery was tampered with: {problem}" for problem in self.contents.problems]
+        what = "the gallery cannot be read, so nobody is known" if self._unread else "the gallery was tampered with"
+        self.warnings = [f"{what}: {problem}" for problem in self.contents.problems]
         if lost:
             self.warnings.append(
                 f"{', '.join(lost)} cannot be recognised by {self._embedder.model}, for they were enrolled otherwise and "
                 "no pictures were kept (cure: edged faces enroll NAME again)"
             )
+        if self._unwritten:
+            self.warnings.append(self._unwritten)
         for warning in self.warnings:
-            log.warning("%s", warning)
+            if warning not in told:
+                log.warning("%s", warning)
 
     def only(self, tracks: set[int]) -> None:
         """Only these tracks are still there."""
@@ -138,14 +158,16 @@ class Library:
             self._cannot_write(error)
             return None
         if written:
+            self._unwritten = ""  # it can be written again
             self.reload()
         return written
 
     def _cannot_write(self, error: EdgedError) -> None:
-        if str(error) != self._unwritten:
-            self._unwritten = str(error)
-            log.warning("strangers are not remembered, and nothing is learned: %s", error)
-            self.warnings.append(f"strangers are not remembered, and nothing is learned: {error}")
+        warning = f"strangers are not remembered, and nothing is learned: {error}"
+        if warning != self._unwritten:
+            self._unwritten = warning
+            log.warning("%s", warning)
+            self.warnings.append(warning)
 
 
 def _identity(match: Match, threshold: float, quality: float) -> Identity:

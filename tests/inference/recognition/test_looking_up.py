@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -167,7 +168,6 @@ def test_learning_never_wanders_away_from_what_was_enrolled(tmp_path: Path) -> N
 
 
 def test_a_tampered_vector_recognises_nobody_and_is_told(tmp_path: Path) -> None:
-    import sqlite3
 
     with Gallery(tmp_path) as gallery:
         gallery.enrol("Anna", [kept(1)])
@@ -179,6 +179,23 @@ def test_a_tampered_vector_recognises_nobody_and_is_told(tmp_path: Path) -> None
     assert found.look_up(1, vector(66, 3), 0.9, settled=False).person is None
     assert any("embedding 1 of Anna" in warning for warning in found.warnings)
     found.close()
+
+
+def test_a_gallery_that_cannot_be_read_for_a_moment_is_read_again(tmp_path: Path) -> None:
+    with Gallery(tmp_path) as gallery:
+        gallery.enrol("Anna", [kept(1)])
+    found = library(tmp_path)
+    with sqlite3.connect(tmp_path / "gallery.db") as connection:
+        connection.execute("ALTER TABLE embedding RENAME TO away")
+    found.refresh(1.0)
+    assert found.look_up(1, vector(1), 0.9, settled=False).person is None
+    assert any("cannot be read, so nobody is known" in warning for warning in found.warnings)
+    with sqlite3.connect(tmp_path / "gallery.db") as connection:
+        connection.execute("ALTER TABLE away RENAME TO embedding")
+    connection.close()
+    assert found.refresh(2.0)
+    assert found.look_up(1, vector(1), 0.9, settled=False).person == "Anna"
+    assert found.warnings == []
 
 
 def test_who_was_enrolled_with_another_model_is_named(tmp_path: Path) -> None:

@@ -175,6 +175,38 @@ def test_a_missing_model_is_named_and_faces_are_found_all_the_same(store: ModelS
     pipeline.close()
 
 
+def test_who_is_forgotten_or_named_while_they_sit_there_is_asked_about_at_once(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    pipeline = Pipeline(settings(recheck_seconds=600), store, state_directory=tmp_path, remembers=True)
+    enrolled(pipeline, "Dora", "d9")
+    settled = identities(watch(pipeline, frames("d9", 90), 100.0))
+    assert settled[-1].person == "Dora"
+    with Gallery(tmp_path) as gallery:
+        gallery.forget("Dora")
+    after = identities(watch(pipeline, frames("d9", 90), 103.0))
+    assert after[-1].person == "unknown-1"
+    with Gallery(tmp_path) as gallery:
+        gallery.name_stranger("unknown-1", "Dorothea")
+    named = identities(watch(pipeline, frames("d9", 60), 106.0))
+    assert (named[-1].person, named[-1].stranger) == ("Dorothea", False)
+    pipeline.close()
+
+
+def test_a_gallery_that_could_not_be_opened_is_tried_again(store: ModelStore, tmp_path: Path) -> None:
+    with Gallery(tmp_path) as gallery:
+        gallery.add_stranger([], 1.0)
+    key = tmp_path / "gallery.key"
+    key.rename(tmp_path / "elsewhere")
+    pipeline = Pipeline(settings(), store, state_directory=tmp_path, remembers=True)
+    assert identities(watch(pipeline, frames("d9", 20))) == []
+    assert any("gallery.key is gone" in warning for warning in pipeline.report().warnings)
+    (tmp_path / "elsewhere").rename(key)
+    assert identities(watch(pipeline, frames("d9", 20), 10.0))
+    assert pipeline.report().warnings == []
+    pipeline.close()
+
+
 def test_another_model_takes_over_from_kept_pictures(store: ModelStore, tmp_path: Path) -> None:
     other = "mobilefacenet_dr"
     (store.directory / f"{other}.tflite").symlink_to(data_file(f"models/{other}.tflite"))
