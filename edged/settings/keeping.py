@@ -69,7 +69,8 @@ class EvidenceSettings(Section):
         ["spoof", "wrong_user", "several_faces", "phone", "camera_blocked"],
         "Verdicts of security events around which pictures are kept.",
     )
-    before_seconds: float = option(3.0, "Pictures of so long before the event are kept.", unit="s", ge=0, le=30)
+    # Longer than the patience of the verdicts below: of a covered lens the pictures show what came before the dark.
+    before_seconds: float = option(8.0, "Pictures of so long before the event are kept.", unit="s", ge=0, le=30)
     after_seconds: float = option(2.0, "And of so long after it.", unit="s", ge=0, le=30)
     pictures_per_second: float = option(2.0, "Pictures kept of each second.", unit="1/s", gt=0, le=10)
     quality: int = option(85, "JPEG quality.", ge=10, le=100)
