@@ -45,12 +45,12 @@ def missing_stages(settings: Settings, inference: InferenceReport) -> tuple[str,
 def block_from_before(settings: Settings, kept: KeptFile, wall_ns: int) -> Blocked | None:
     """The block that was in force when the daemon ended.
 
-    Where that cannot be known any more, and there are verdicts that block, there is one: who damages a file must not
-    be able to end a block by it.
+    Where that cannot be known any more, and there are verdicts that block, there is one: who damages a file, or takes
+    the disk away, must not be able to end a block by it.
     """
     policy = settings.judgement.security
     if not policy.enabled:
         return None
-    if kept.damage and policy.blocks() and kept.now.blocked is None:
-        kept.replace(blocked=Blocked("a damaged memory", wall_ns))
+    if policy.blocks() and kept.now.blocked is None and (kept.damage or not kept.lasting):
+        kept.replace(blocked=Blocked("a damaged memory" if kept.damage else "a memory that is not there", wall_ns))
     return kept.now.blocked

@@ -139,6 +139,7 @@ class Desk:
             self.ok(request)
         elif request.name == "unlocked":
             self._hands.unlocked()
+            self._hands.record("unlocked", {"by": "mqtt", "nonce": command.nonce})
             self.ok(request)
         elif request.name == "people":
             self._people.people(request, command.options)

@@ -68,9 +68,9 @@ def judge_overlay(
             problem = problem_of(details, merged_values, {})
             problems.setdefault(problem.path, _short(problem))
         return Rejected(tuple(problems.values()))
-    for path in differing(file, settings):
-        if guarded(file, path):
-            problems.setdefault(path, _guarded(path, value_at(settings, path)))
+    for changed in differing(file, settings):
+        if guarded(file, changed):
+            problems.setdefault(changed, _guarded(changed, value_at(settings, changed)))
     if problems:
         return Rejected(tuple(problems.values()))
     return Accepted(overlay, settings)

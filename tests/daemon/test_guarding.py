@@ -207,6 +207,13 @@ def test_where_the_memory_is_damaged_the_seat_is_blocked(guarded: Guarded) -> No
     guarded.becomes("right_user")
 
 
+def test_where_there_is_no_memory_the_seat_is_blocked(guarded: Guarded) -> None:
+    guarded.state_directory.write_text("a file where the folder was", encoding="utf-8")
+    guarded.sits("anna")
+    guarded.theatre.start()
+    assert guarded.becomes("blocked")["blocked_by"] == "a memory that is not there"
+
+
 def test_where_nobody_can_be_blocked_a_damaged_memory_blocks_nobody(guarded: Guarded) -> None:
     guarded.configure(spoof={"after_seconds": 0.1})
     guarded.state_directory.mkdir(mode=0o700)
@@ -414,11 +421,12 @@ def test_an_unlock_begins_the_grace(guarded: Guarded) -> None:
     assert guarded.answer("unlocked", guarded.signed("unlocked"))["status"] == "ok"
 
 
-def test_the_trail_has_releases_and_verdicts(guarded: Guarded) -> None:
+def test_the_trail_has_releases_unlocks_and_verdicts(guarded: Guarded) -> None:
     guarded.start()
     guarded.sits("photo")
     guarded.becomes("blocked")
     assert guarded.answer("release", guarded.signed("release"))["status"] == "ok"
+    assert guarded.answer("unlocked", guarded.signed("unlocked"))["status"] == "ok"
     guarded.theatre.close()
     trail = "".join(
         path.read_text(encoding="utf-8", errors="replace")
@@ -427,6 +435,7 @@ def test_the_trail_has_releases_and_verdicts(guarded: Guarded) -> None:
     )
     assert '"spoof"' in trail
     assert '"released"' in trail
+    assert '"kind":"unlocked"' in trail
 
 
 def test_the_seat_is_told_anew_also_while_nothing_is_seen(guarded: Guarded) -> None:
