@@ -7,6 +7,8 @@ but by what is seen next. Pure; `docs/security-policy.md` has the table, the tes
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -196,13 +198,22 @@ def _sitter(settings: SecuritySettings, scene: Scene) -> tuple[SeatVerdict, str,
         if scene.who == "unknown":
             named = f" ({scene.stranger})" if scene.stranger else ""
             return "wrong_user", f"the face is a stranger's{named}", scene.who_score
-        if scene.who == "known" and settings.right_people and scene.person not in settings.right_people:
+        if scene.who == "known" and not _is_right(scene.person or "", settings.right_people):
             return "wrong_user", f"{scene.person} is not of judgement.security.right_people", scene.who_score
         if scene.who != "known":
             return "undecided", "who it is cannot be told yet", None
     if settings.require_live and scene.alive != "live":
         return "undecided", "whether the face is live cannot be told yet", None
     return "right_user", f"{scene.person or 'somebody'} is there", scene.who_score
+
+
+def _is_right(person: str, right_people: Sequence[str]) -> bool:
+    """As the gallery takes names: in whatever case, and however their accents are written. Nobody named: everybody is."""
+    return not right_people or _plain(person) in map(_plain, right_people)
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFC", name).strip().casefold()
 
 
 def _held(

@@ -131,6 +131,7 @@ def test_who_is_enrolled_but_may_not_sit_here_is_a_wrong_user() -> None:
     assert seated.verdicts == ["wrong_user"]
     assert seated.of(Seat)[0].reasons[0].what == "anna is not of judgement.security.right_people"
     assert Seated(secured(right_people=["bela", "anna"])).show(5.0, ANNA).verdicts == ["right_user"]
+    assert Seated(secured(right_people=["Bela", " ANNA"])).show(5.0, ANNA).verdicts == ["right_user"]
 
 
 def test_who_takes_over_from_another_right_person_is_told_and_named() -> None:
