@@ -101,6 +101,14 @@ TOYS = """
             }[event["change"]]
 
 
+    class Forker(Hook):
+        def on_event(self, event):
+            child = os.fork()
+            while not child:
+                time.sleep(120)  # as multiprocessing's workers: with the handlers and the signals' masks of its parent
+            return {"child": child}
+
+
     class Liar(Hook):
         # Answers for itself, past what edged looks at on its side.
         def on_event(self, event):
@@ -172,7 +180,7 @@ TOY_POINTS = {
     **{
         name.lower(): f"toyhooks:{name}"
         for name in (
-            "Echo", "Watcher", "Quiet", "Sleeper", "Raiser", "Crasher", "Hog", "Odd", "Liar", "Printer", "Curious",
+            "Echo", "Watcher", "Quiet", "Sleeper", "Raiser", "Crasher", "Hog", "Odd", "Forker", "Liar", "Printer", "Curious",
             "BadStart", "NoCalls", "BadEvents", "BadCooldown", "Misspelt", "factory", "no_hook", "number",
         )
     },

@@ -330,6 +330,15 @@ def test_stopping_lets_hooks_close_and_kills_those_that_do_not_end(host: Hosting
     stage.until(lambda: not _running(company))
 
 
+def test_what_a_hook_forked_ends_with_it(host: Hosting) -> None:
+    stage = host({"forker": {}})
+    stage.until(lambda: stage.running("forker"))
+    stage.hooks.happened(event())
+    (said,) = stage.until(lambda: stage.data("forker"))
+    stage.hooks.stop(5.0)
+    stage.until(lambda: not _running(said["child"]))
+
+
 def test_a_hook_that_is_switched_off_does_not_run(host: Hosting) -> None:
     stage = host({"echo": {"enabled": False}})
     assert stage.hooks.states() == {}
