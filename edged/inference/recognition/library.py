@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _REFRESH_SECONDS = 0.5
+_COMPLAINT_SECONDS = 60.0  # a gallery that could not be written is complained of for so long after the last try
 _NOBODY = -1.0  # the similarity to nobody
 
 
@@ -40,7 +41,7 @@ class Library:
         self._refreshed_at = -1e9
         self._version = -1
         self.warnings: list[str] = []
-        self._unwritten = ""
+        self._unwritten, self._unwritten_at = "", 0.0
         self._unread = False
         self._enrolled: frozenset[tuple[int, str]] = frozenset()
         self.contents = Contents()
@@ -61,6 +62,10 @@ class Library:
         if 0 <= at_seconds - self._refreshed_at < _REFRESH_SECONDS:
             return False
         self._refreshed_at = at_seconds
+        if self._unwritten and not 0 <= at_seconds - self._unwritten_at < _COMPLAINT_SECONDS:
+            # Nothing failed for a while. Whether there was anything to write nobody knows: the next failure is told again.
+            self.warnings = [one for one in self.warnings if one != self._unwritten]
+            self._unwritten = ""
         try:
             gone = self._remembers and self._strangers.expire(self.settings)
             if gone or self._unread or self.gallery.version() != self._version:
@@ -158,12 +163,13 @@ class Library:
             self._cannot_write(error)
             return None
         if written:
-            self._unwritten = ""  # it can be written again
+            self._unwritten = ""
             self.reload()
         return written
 
     def _cannot_write(self, error: EdgedError) -> None:
         warning = f"strangers are not remembered, and nothing is learned: {error}"
+        self._unwritten_at = self._refreshed_at
         if warning != self._unwritten:
             self._unwritten = warning
             log.warning("%s", warning)

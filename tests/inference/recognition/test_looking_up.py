@@ -198,6 +198,24 @@ def test_a_gallery_that_cannot_be_read_for_a_moment_is_read_again(tmp_path: Path
     assert found.warnings == []
 
 
+def test_a_gallery_that_can_be_written_again_is_not_complained_of_for_ever(tmp_path: Path) -> None:
+    found = library(tmp_path)
+    with sqlite3.connect(tmp_path / "gallery.db") as connection:
+        connection.execute("CREATE TRIGGER full BEFORE INSERT ON person BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
+    found.refresh(1.0)
+    for _ in range(3):
+        found.look_up(1, vector(5), 0.9, settled=False)
+    found.refresh(40.0)
+    (warning,) = found.warnings
+    assert "strangers are not remembered" in warning
+    assert "disk is full" in warning
+    with sqlite3.connect(tmp_path / "gallery.db") as connection:
+        connection.execute("DROP TRIGGER full")
+    connection.close()
+    found.refresh(70.0)
+    assert found.warnings == []
+
+
 def test_who_was_enrolled_with_another_model_is_named(tmp_path: Path) -> None:
     with Gallery(tmp_path) as gallery:
         gallery.enrol("Anna", [kept(1)._replace(model="sface", version="0")])
