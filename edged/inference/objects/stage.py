@@ -57,9 +57,10 @@ class ObjectStage:
                 self._detector = open_detector(settings, self._store)
             except (ModelMissing, ModelCorrupt) as error:
                 # A file of one's own cannot be pulled, and a delegate is no model.
-                missing = wanted.file is None and error.cure == ModelCorrupt.CURE
+                absent = isinstance(error, ModelMissing)
+                missing = wanted.file is None and (absent or error.cure == ModelCorrupt.CURE)
                 self.missing_models = [wanted.model] if missing else []
-                self.warnings = [] if isinstance(error, ModelMissing) and missing else [str(error)]
+                self.warnings = [] if missing and absent else [str(error)]
         if self._detector is not None:
             problem = label_problem(self._detector, self._settings.labels)
             self.warnings = [problem] if problem else []
