@@ -86,10 +86,12 @@ def _gallery(database: Database) -> None:
 
 @HISTORY_MIGRATIONS(name="0001_past")
 def _past(database: Database) -> None:
-    # at_ms: UTC, Unix milliseconds, as far as the clock was right. person: whom the event is about, else empty.
+    # at_ms: UTC, Unix milliseconds, as far as the clock was right. person: whom the event is about, else empty. other:
+    # whom it names besides.
     database.execute(
         "CREATE TABLE past (key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, at_ms INTEGER NOT NULL, "
-        "kind TEXT NOT NULL, person TEXT NOT NULL, payload BLOB NOT NULL)"
+        "kind TEXT NOT NULL, person TEXT NOT NULL, other TEXT NOT NULL, payload BLOB NOT NULL)"
     )
     database.execute("CREATE INDEX past_at ON past (at_ms)")
     database.execute("CREATE INDEX past_person ON past (person, at_ms) WHERE person != ''")
+    database.execute("CREATE INDEX past_other ON past (other, at_ms) WHERE other != ''")
