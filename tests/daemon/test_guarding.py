@@ -14,7 +14,8 @@ import pytest
 from edged.bus.asking import signed_command
 from edged.keys import make_key, read_key
 from edged.signing import signature
-from edged.store.gallery import Gallery, NewVector
+from edged.store.gallery import Gallery
+from edged.store.gallery_people import NewVector
 from tests.daemon.conftest import Theatre
 
 QUICK = {"after_seconds": 0.2}
