@@ -19,7 +19,8 @@ from edged.inference.models import ModelStore, default_directory
 from edged.settings import Settings
 from edged.store.audit import note
 from edged.store.directory import chosen_directory, state_directory
-from edged.store.gallery import Contents, Gallery, Person
+from edged.store.gallery import Gallery
+from edged.store.gallery_people import Contents, Person
 from edged.store.gallery_transfer import export_gallery, import_gallery
 from edged.store.history import cameras
 

@@ -19,7 +19,8 @@ from edged.bus.commands import Request
 from edged.errors import CommandRejected
 from edged.events import iso_utc
 from edged.messages import Enrol, Enrolled
-from edged.store.gallery import Gallery, check_name
+from edged.store.gallery import Gallery
+from edged.store.gallery_people import check_name
 
 log = logging.getLogger(__name__)
 

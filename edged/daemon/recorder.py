@@ -7,6 +7,7 @@ when this process is killed; the past is written in batches, which spares the ca
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import queue
 import threading
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import edged
 from edged.errors import EdgedError, StoreError
 from edged.events import iso_utc
 from edged.settings import Settings
@@ -111,9 +113,10 @@ class Recorder:
         if self._audits:
             self._put(_Entry(kind, data, time.time_ns()))
 
-    def begun(self, data: Mapping[str, Any]) -> None:
+    def begun(self) -> None:
         """The daemon starts, or restarts. Recorded where there is a trail already, or once there is something in it."""
         if self._audits:
+            data = {"version": edged.__version__, "settings_sha256": _digest(self._settings)}
             self._put(_Entry("begun", data, time.time_ns(), aside=True))
 
     def state_due(self, now: float) -> AuditState | None:
@@ -317,3 +320,8 @@ class _Attempt:
         if error is None:
             self._troubles.pop(self._what, None)
         return False
+
+
+def _digest(settings: Settings) -> str:
+    """The same for the same settings, so that the trail shows a settings file that was edited. Without secrets."""
+    return hashlib.sha256(settings.model_dump_json(exclude={"mqtt": {"password"}}).encode()).hexdigest()

@@ -18,7 +18,8 @@ from typing import NamedTuple
 import msgspec
 
 from edged.errors import GalleryError
-from edged.store.gallery import Gallery, NewVector, check_name
+from edged.store.gallery import Gallery
+from edged.store.gallery_people import NewVector, check_name
 
 _FORMAT = 1
 _VECTOR_BYTES = 512

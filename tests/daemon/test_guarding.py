@@ -17,7 +17,8 @@ from edged.daemon.health import Verdict
 from edged.keys import make_key, read_key
 from edged.settings import Settings
 from edged.signing import signature
-from edged.store.gallery import Gallery, NewVector
+from edged.store.gallery import Gallery
+from edged.store.gallery_people import NewVector
 from tests.daemon.conftest import Theatre
 
 QUICK = {"after_seconds": 0.2}

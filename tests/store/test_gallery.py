@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from edged.errors import EdgedError, GalleryError, StoreError
-from edged.store.gallery import GALLERY_FILE, Contents, Gallery, NewVector, check_name
+from edged.store.gallery import GALLERY_FILE, Gallery
+from edged.store.gallery_people import Contents, NewVector, check_name
 
 WRITER = Path(__file__).with_name("gallery_writer.py")
 REPOSITORY = Path(__file__).resolve().parents[2]

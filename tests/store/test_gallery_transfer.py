@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from edged.errors import GalleryError
-from edged.store.gallery import Gallery, NewVector
+from edged.store.gallery import Gallery
+from edged.store.gallery_people import NewVector
 from edged.store.gallery_transfer import export_gallery, import_gallery
 
 

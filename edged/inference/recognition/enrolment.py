@@ -23,7 +23,8 @@ from edged.inference.recognition.renewal import to_png
 from edged.messages import Enrol, Enrolled
 from edged.observations import Face
 from edged.settings import InferenceSettings
-from edged.store.gallery import Contents, Gallery, NewVector, check_name
+from edged.store.gallery import Gallery
+from edged.store.gallery_people import Contents, NewVector, check_name
 
 LEAST_QUALITY = 0.4
 _BYSTANDER = 0.5  # a face narrower than this share of the widest is only passing by

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edged.inference.recognition.embedders import LENGTH
 from edged.inference.recognition.embedders import Vector as Embedding
-from edged.store.gallery import Person, Vector
+from edged.store.gallery_people import Person, Vector
 
 _UNIT = 0.01  # a kept vector may be this much longer or shorter than 1
 

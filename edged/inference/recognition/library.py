@@ -16,7 +16,8 @@ from edged.inference.recognition.strangers import Strangers
 from edged.inference.stages import Surroundings
 from edged.observations import Identity
 from edged.settings.recognition import RecognitionSettings
-from edged.store.gallery import Contents, Gallery
+from edged.store.gallery import Gallery
+from edged.store.gallery_people import Contents
 
 log = logging.getLogger(__name__)
 

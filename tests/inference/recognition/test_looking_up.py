@@ -16,7 +16,8 @@ from edged.inference.recognition.library import Library
 from edged.inference.stages import Surroundings
 from edged.settings import InferenceSettings
 from edged.settings.recognition import RecognitionSettings
-from edged.store.gallery import Gallery, Person, Vector
+from edged.store.gallery import Gallery
+from edged.store.gallery_people import Person, Vector
 from tests.inference.recognition.people import embedder, kept, vector
 
 
