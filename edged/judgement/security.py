@@ -183,8 +183,9 @@ def conditions(
     if scene.faces > 1:
         found["several_faces"] = (f"{scene.faces} faces", None)
     verdict, what, score = _sitter(settings, scene)
-    if verdict != "right_user":
-        # Beside the others, so that somebody who is now this and now that for moments does not begin anew each time.
+    if verdict not in ("right_user", memory.verdict):
+        # Beside the others, so that somebody who is now this and now that for moments does not begin anew each time. Not
+        # beside what has been told already: who comes after a stranger is not to be locked out while they are looked at.
         found["undecided"] = ("it is not the right person, as far as can be told", None)
     found[verdict] = (what, score)
     return found

@@ -134,6 +134,18 @@ def test_who_is_enrolled_but_may_not_sit_here_is_a_wrong_user() -> None:
     assert Seated(secured(right_people=["Bela", " ANNA"])).show(5.0, ANNA).verdicts == ["right_user"]
 
 
+@pytest.mark.parametrize("before", [STRANGER, FILM])
+def test_who_comes_after_a_stranger_or_a_picture_has_a_patience_of_their_own(before: Face) -> None:
+    seated = (
+        Seated(secured()).show(40.0, before).show(2.0, person(track=2)).show(2.0, person(known("anna"), LIVE, track=2))
+    )
+    assert len(seated.verdicts) == 2
+    assert seated.verdicts[-1] == "right_user"
+    never_known = Seated(secured()).show(40.0, before).show(19.0, person(track=2))
+    assert len(never_known.verdicts) == 1
+    assert never_known.show(3.0, person(track=2)).verdicts[-1] == "undecided"
+
+
 def test_who_takes_over_from_another_right_person_is_told_and_named() -> None:
     seated = Seated(secured(right_people=["anna", "bela"])).show(3.0, ANNA)
     seated.show(1.0).show(3.0, person(known("bela"), LIVE, track=2))
