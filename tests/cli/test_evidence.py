@@ -159,6 +159,18 @@ def test_tampering_with_evidence_is_found_and_named(evidence: list[str], state: 
     assert "picture 2 was altered" in shown.stdout
 
 
+def test_evidence_that_lies_with_another_camera_is_named(evidence: list[str], state: Path, key: str) -> None:
+    other = state / "evidence" / "back"
+    other.mkdir()
+    name = f"{evidence[0]}.evidence"
+    (other / name).write_bytes((state / "evidence" / "front" / name).read_bytes())
+    found = edged("evidence", "verify", "--set", key)
+    assert found.returncode == 1
+    assert f"{name} of camera back is one of camera front" in found.stdout
+    shown = edged("evidence", "show", evidence[0], "--set", key)
+    assert f"{evidence[0]} of back, {evidence[0]} of front" in shown.stderr
+
+
 def test_without_the_key_the_trail_still_tells_what_was_altered(evidence: list[str], state: Path) -> None:
     path = state / "evidence" / "front" / f"{evidence[2]}.evidence"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
