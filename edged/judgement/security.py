@@ -268,7 +268,7 @@ def _become(
         return msgspec.structs.replace(memory, mode=mode), []  # nothing has been said yet, in whatever mode
     rule = settings.rules().get(verdict)
     actions: tuple[Action, ...] = ()
-    if rule is not None and mode != "watch":
+    if rule is not None and (mode != "watch" or verdict == "blocked"):  # a block counts at every hour
         actions = tuple(each for each in rule.actions if each != "none")
     blocked = memory.blocked
     if "block" in actions and blocked is None:

@@ -221,6 +221,13 @@ class TestMemory:
         seated.around = Surroundings(0, 20 * 60)
         assert seated.show(3.0, ANNA).verdicts[-1] == "blocked"
 
+    @pytest.mark.parametrize("mode", ["enforce", "watch", "off"])
+    def test_a_block_of_before_locks_in_every_mode(self, mode: str) -> None:
+        seated = Seated(secured(mode=mode))
+        seated.state = judging.begin(seated.settings, Blocked("spoof", WALL_NS))
+        seated.show(3.0, ANNA)
+        assert [(one.verdict, one.actions) for one in seated.of(Seat)] == [("blocked", ["lock"])]
+
 
 class TestGrace:
     """After an unlock only what may not wait counts."""
