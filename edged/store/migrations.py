@@ -86,12 +86,17 @@ def _gallery(database: Database) -> None:
 
 @HISTORY_MIGRATIONS(name="0001_past")
 def _past(database: Database) -> None:
-    # at_ms: UTC, Unix milliseconds, as far as the clock was right. person: whom the event is about, else empty. other:
-    # whom it names besides.
+    # at_ms: UTC, Unix milliseconds, as far as the clock was right. person: whom the event is about, else empty.
     database.execute(
         "CREATE TABLE past (key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, at_ms INTEGER NOT NULL, "
-        "kind TEXT NOT NULL, person TEXT NOT NULL, other TEXT NOT NULL, payload BLOB NOT NULL)"
+        "kind TEXT NOT NULL, person TEXT NOT NULL, payload BLOB NOT NULL)"
     )
     database.execute("CREATE INDEX past_at ON past (at_ms)")
     database.execute("CREATE INDEX past_person ON past (person, at_ms) WHERE person != ''")
+
+
+@HISTORY_MIGRATIONS(name="0002_other")
+def _other(database: Database) -> None:
+    # Whom an event names besides the one it is about, else empty.
+    database.execute("ALTER TABLE past ADD COLUMN other TEXT NOT NULL DEFAULT ''")
     database.execute("CREATE INDEX past_other ON past (other, at_ms) WHERE other != ''")
