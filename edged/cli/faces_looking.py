@@ -125,7 +125,7 @@ def _offer_files(enrolment: Enrolment, eyes: Eyes, paths: list[Path]) -> None:
 def _no_picture(path: Path) -> str:
     if path.is_dir():
         return "no picture is in this folder (folders within are not looked into)"
-    return "this is no picture" if path.is_file() else "there is no such file"
+    return "this is no picture" if path.exists() else "there is no such file"
 
 
 def _offer_frames(enrolment: Enrolment, eyes: Eyes, settings: Settings, seconds: float) -> None:

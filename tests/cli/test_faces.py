@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -105,12 +106,14 @@ def test_after_a_change_of_the_model_who_has_kept_pictures_is_known_and_no_other
 def test_what_is_no_picture_is_named_as_what_it_is(home: Path) -> None:
     (home / "empty").mkdir()
     (home / "text.jpg").write_text("no picture")
-    done = faces(home, "test", home / "none.jpg", home / "empty", home / "text.jpg")
+    os.mkfifo(home / "pipe.jpg")
+    done = faces(home, "test", home / "none.jpg", home / "empty", home / "text.jpg", home / "pipe.jpg")
     assert done.returncode == 1
     assert done.stdout.splitlines() == [
         f"{home / 'none.jpg'}: there is no such file",
         f"{home / 'empty'}: no picture is in this folder (folders within are not looked into)",
         f"{home / 'text.jpg'}: this is no picture",
+        f"{home / 'pipe.jpg'}: this is no picture",
     ]
     nobody = faces(home, "enroll", "Eve", "-i", home / "empty")
     assert nobody.stderr.strip().endswith("empty: no picture is in this folder (folders within are not looked into)")

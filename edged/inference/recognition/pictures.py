@@ -65,6 +65,8 @@ class Eyes:
 
 def read_picture(path: Path) -> Image | None:
     """BGR, turned as its EXIF data asks; None for what is no picture, or cannot be read."""
+    if not path.is_file():
+        return None  # a pipe would be waited for
     try:
         image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     except cv2.error:
