@@ -217,7 +217,9 @@ def _write(opened: Opened, folder: Path) -> Iterator[Path]:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for number, picture in enumerate(opened.pictures, 1):
             path = folder / f"{opened.header.event}-{number:02d}.jpg"
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            # Anew: what has the name already may be open to everybody, or lead elsewhere.
+            path.unlink(missing_ok=True)
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with os.fdopen(fd, "wb") as sink:
                 sink.write(picture.jpeg)
             os.utime(path, (picture.wall_ms / 1000, picture.wall_ms / 1000))

@@ -91,6 +91,22 @@ def test_without_pictures_being_asked_for_none_is_written(evidence: list[str], k
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_pictures_are_nobody_elses_to_read_also_where_a_file_or_a_link_has_the_name(
+    evidence: list[str], key: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    first, second = (folder / f"{evidence[0]}-{number:02d}.jpg" for number in (1, 2))
+    first.touch()
+    first.chmod(0o666)
+    second.symlink_to(tmp_path / "elsewhere")
+    found = edged("evidence", "show", evidence[0], "--output", str(folder), "--set", key)
+    assert found.returncode == 0, found.stderr
+    assert [path.lstat().st_mode & 0o777 for path in (first, second)] == [0o600, 0o600]
+    assert first.stat().st_size > 0
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_a_wrong_or_missing_key_is_named_and_never_shown(evidence: list[str], tmp_path: Path, state: Path) -> None:
     assert "evidence keygen" in edged("evidence", "show", evidence[0]).stderr
     other = key_file(tmp_path, os.urandom(32))
