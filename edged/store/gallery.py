@@ -67,7 +67,8 @@ class Gallery:
 
     def version(self) -> int:
         """Another number whenever somebody else changed the file (PRAGMA data_version)."""
-        return int(self._database.execute("PRAGMA data_version").fetchone()[0])
+        with self._plainly():
+            return int(self._database.execute("PRAGMA data_version").fetchone()[0])
 
     def contents(self) -> Contents:
         """Everybody and every vector whose seal is good."""
@@ -88,7 +89,8 @@ class Gallery:
 
     def find(self, name: str) -> Person | None:
         """Somebody by name, upper or lower case."""
-        return self._rows.find(name)
+        with self._plainly():
+            return self._rows.find(name)
 
     # --- changing --------------------------------------------------------------------------------------------------
 
@@ -116,8 +118,8 @@ class Gallery:
 
     def forget(self, name: str) -> Forgotten:
         """Remove a person or stranger, overwrite what was there and empty the log. Raises GalleryError: nobody of the name."""
-        person = self._must_find(name)
         with self._changing() as change:
+            person = self._must_find(name)
             vectors, pictures = change.drop_person(person)
         emptied = self._empty_log()
         return Forgotten(person.name, vectors, pictures, self._backups(), emptied)
@@ -128,11 +130,11 @@ class Gallery:
         Returns the person's id. Raises GalleryError.
         """
         name = check_name(name)
-        one = self._must_find(stranger)
-        if not one.stranger:
-            raise GalleryError(f"{one.name} has a name already (edged faces list shows strangers)")
         now = time.time() if now is None else now
         with self._changing(durable=True) as change:
+            one = self._must_find(stranger)
+            if not one.stranger:
+                raise GalleryError(f"{one.name} has a name already (edged faces list shows strangers)")
             known = self.find(name)
             person = known.id if known else change.add_person(name, False, now, None)
             change.hand_over(one, person)
@@ -163,16 +165,17 @@ class Gallery:
 
     def unlearn(self, name: str) -> int:
         """Remove what was learned of a person since enrolment. Returns how many vectors. Raises GalleryError."""
-        person = self._must_find(name)
         with self._changing() as change:
+            person = self._must_find(name)
             dropped = change.drop_learned(person)
         self._empty_log()
         return dropped
 
     def expire(self, before: float, limit: int) -> list[str]:
         """Forget strangers last seen before this time, and who was away longest beyond the limit. Returns their names."""
-        strangers = enumerate(self._rows.strangers())
-        gone = [one for rank, one in strangers if rank >= limit or (one.last_seen_at or 0) < before]
+        with self._plainly():
+            strangers = self._rows.strangers()
+        gone = [one for rank, one in enumerate(strangers) if rank >= limit or (one.last_seen_at or 0) < before]
         if gone:
             with self._changing() as change:
                 for one in gone:
@@ -189,7 +192,8 @@ class Gallery:
 
     def note_export(self, path: Path, now: float) -> None:
         """Remember where a copy went."""
-        self._database.execute("INSERT OR REPLACE INTO export VALUES (?, ?)", (str(path.absolute()), now))
+        with self._plainly():
+            self._database.execute("INSERT OR REPLACE INTO export VALUES (?, ?)", (str(path.absolute()), now))
 
     # --- inside ----------------------------------------------------------------------------------------------------
 
@@ -239,5 +243,7 @@ class Gallery:
         """Copies we know of: exports that are still there, and files beside the gallery that were made from it."""
         own = {self.path.name, f"{self.path.name}-wal", f"{self.path.name}-shm"}
         beside = [path for path in self.path.parent.glob(f"{self.path.name}*") if path.name not in own]
-        exports = [Path(path) for (path,) in self._database.execute("SELECT path FROM export ORDER BY made_at")]
-        return sorted({*beside, *(path for path in exports if path.exists())})
+        with self._plainly():
+            exports = [Path(path) for (path,) in self._database.execute("SELECT path FROM export")]
+        exports += [path.with_name(f".{path.name}.new") for path in exports]  # of an export that was killed
+        return sorted({*beside, *(path for path in exports if path.is_file())})

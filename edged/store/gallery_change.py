@@ -127,4 +127,6 @@ class Change:
     def _next(self, table: str) -> int:
         """An id that nobody had before: a row's seal covers its id, so it is known before the row is there."""
         row = self._database.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
-        return int(row[0]) + 1 if row else 1
+        # Nothing seals SQLite's own table: what is there counts as well.
+        (last,) = self._database.execute(f"SELECT max(id) FROM {table}").fetchone()  # noqa: S608 - a table of ours
+        return max(int(row[0]) if row else 0, last or 0) + 1

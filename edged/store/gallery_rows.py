@@ -37,7 +37,12 @@ class Rows:
 
     def find(self, name: str) -> Person | None:
         """Somebody by name, upper or lower case."""
-        row = self._database.execute(f"{_PERSON} FROM person WHERE name = ?", (as_kept(name),)).fetchone()
+        name = as_kept(name)
+        row = self._database.execute(f"{_PERSON} FROM person WHERE name = ?", (name,)).fetchone()
+        if row is None and not name.isascii():
+            # SQLite's NOCASE knows the letters of ASCII alone.
+            everybody = self._database.execute(f"{_PERSON} FROM person").fetchall()
+            row = next((one for one in everybody if str(one[1]).casefold() == name.casefold()), None)
         return None if row is None else _person(row)
 
     def has(self, person: int) -> bool:
@@ -133,6 +138,10 @@ class Rows:
                 found.problems.append(f"embedding {row[0]} of {whose} was changed by somebody without the key")
                 bad.append(("embedding", row[0]))
             else:
+                if row[1] not in names:
+                    found.problems.append(
+                        f"embedding {row[0]} is of person {row[1]}, who was removed by somebody without the key"
+                    )
                 bad.append(("embedding", row[0]))  # of a person who was changed: named there
         sealed, mac = self._totals()
         if mac != sealed.seal(self._key):
