@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edged.inference.recognition.embedders import LENGTH
 from edged.inference.recognition.known import Matrix, to_bytes
+from edged.inference.recognition.vectors import LENGTH
 from edged.store.gallery import Gallery
 from edged.store.gallery_people import NewVector
 

@@ -16,10 +16,11 @@ from edged.inference.crops import Image
 from edged.inference.finder import FoundFace
 from edged.inference.models import Recognition
 from edged.inference.recognition.alignment import align, five_points
-from edged.inference.recognition.embedders import Embedder, Vector
+from edged.inference.recognition.embedders import Embedder
 from edged.inference.recognition.known import Matrix, to_bytes
 from edged.inference.recognition.quality import quality
 from edged.inference.recognition.renewal import to_png
+from edged.inference.recognition.vectors import Vector
 from edged.messages import Enrol, Enrolled
 from edged.observations import Face
 from edged.settings import InferenceSettings

@@ -8,11 +8,11 @@ from typing import TypeVar
 
 from edged.errors import EdgedError
 from edged.inference.recognition.embedders import Embedder
-from edged.inference.recognition.embedders import Vector as Embedding
 from edged.inference.recognition.known import Match, Matrix
 from edged.inference.recognition.learning import Learning
 from edged.inference.recognition.renewal import renew
 from edged.inference.recognition.strangers import Strangers
+from edged.inference.recognition.vectors import Vector as Embedding
 from edged.inference.stages import Surroundings
 from edged.observations import Identity
 from edged.settings.recognition import RecognitionSettings
