@@ -111,8 +111,9 @@ class ModelError(EdgedError):
     """A model file cannot be used."""
 
     exit_status = 4
+    CURE = "edged models pull"
 
-    def __init__(self, model: str, reason: str, cure: str = "edged models pull") -> None:
+    def __init__(self, model: str, reason: str, cure: str = CURE) -> None:
         self.model = model
         self.reason = reason
         self.cure = cure

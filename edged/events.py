@@ -141,7 +141,8 @@ class Who(_Body, frozen=True, tag="identity"):
 
     verdict: `known`, with the person; `unknown`; `undecided`: what was said before does not hold any more. person: the
     name; stranger: the cluster of strangers (`unknown-3`), where there is one. similarity: mean cosine of the looks that
-    agree; threshold: of the model file. looks: how many agree, of_looks: of how many that are remembered.
+    agree, to that person, and of an unknown face to the enrolled one who is nearest; null where nobody is enrolled.
+    threshold: of the model file. looks: how many agree, of_looks: of how many that are remembered.
     """
 
     verdict: WhoVerdict

@@ -17,10 +17,11 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import edged
+from edged.actuators.attempt import GRACE_SECONDS
 from edged.actuators.bindings import Bindings, local_minute, own_topics
 from edged.actuators.durable import Ledger
 from edged.actuators.effects import Abandon, Begin, Effect, Halt, Now, Outcome, Release, Stuck, Tell
-from edged.actuators.engine import GRACE_SECONDS, Engine
+from edged.actuators.engine import Engine
 from edged.actuators.gate import Gate
 from edged.actuators.performer import Performer, TakesTurns
 from edged.actuators.settings import ActuatorSettings
@@ -224,14 +225,14 @@ class Actuator:
                 log.info("binding %s does nothing: %s", each.binding, each.reason)
                 continue
             try:
-                if self._engine.known(each.order.id) is not None:
+                if self._engine.register.known(each.order.id) is not None:
                     continue  # the broker sent the event again
                 effects = self._engine.submit(each.order, now)
                 self._carry_out(effects)
                 self._remember_refusal(each.binding, effects, now)
             except (StoreError, SignatureRefused) as error:
                 log.error("binding %s does nothing: %s", each.binding, error)
-                self._engine.last_error = f"binding {each.binding}: {error}"
+                self._engine.register.last_error = f"binding {each.binding}: {error}"
 
     def _remember_refusal(self, binding: str, effects: list[Effect], now: Now) -> None:
         """Nobody asked who would hear of it: health does, for a while."""
@@ -239,7 +240,7 @@ class Actuator:
         for effect in effects:
             if isinstance(effect, Tell) and effect.state.state == "rejected":
                 sentence = f"binding {binding} was refused: {effect.state.reason}"
-                self._engine.last_error = sentence
+                self._engine.register.last_error = sentence
                 self._refused_bindings[binding] = (now.steady + _REFUSAL_SECONDS, sentence)
 
     def _finished(self, job_id: str, outcome: Outcome) -> None:
@@ -361,9 +362,9 @@ class Actuator:
             dry_run=self._settings.dry_run,
             waiting_jobs=self._engine.waiting,
             current_job=self._engine.current,
-            jobs=dict(self._engine.ends),
+            jobs=dict(self._engine.register.ends),
             refused=dict(self._gate.refused),
-            last_error=self._engine.last_error,
+            last_error=self._engine.register.last_error,
             clock_offset_seconds=_rounded(self._gate.clock_offset_seconds),
             waiting_messages=len(self._outbox),
             version=edged.__version__,

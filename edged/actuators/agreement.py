@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping
 
+from edged.actuators.controls import CONTROLS
 from edged.actuators.options import check_names, read_options
 from edged.actuators.performer import ActionSpec
-from edged.actuators.rules import CONTROLS
 from edged.actuators.settings import ActuatorSettings, BindingSettings
 from edged.actuators.templates import has_fields, texts_in
 from edged.errors import RequestRefused, SettingProblem

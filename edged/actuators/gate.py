@@ -82,7 +82,7 @@ class Gate:
             noted = error.kind in _NOTED and self._note_refusal(raw, str(error), now)
             return [*effects, *(noted or self._tell_refused(raw, str(error), now))]
         except StoreError as error:
-            self._engine.last_error = str(error)
+            self._engine.register.last_error = str(error)
             self.refused["unnoted"] += 1
             if raw.get("action") == "stop":
                 return [*effects, *self._stop_all_the_same(raw, now, f"; it cannot be noted: {error}")]
@@ -114,7 +114,7 @@ class Gate:
             raise SignatureRefused("malformed", f"id must match {ID_PATTERN.pattern}")
         text = self._text(request)
         content = digest(request.action, text, request.options, self._key)
-        known = self._engine.known(request.id)
+        known = self._engine.register.known(request.id)
         if known is not None:
             return [Tell(self._repeated(request, known, content, message))]
         signing = self._settings.signing
@@ -141,7 +141,7 @@ class Gate:
 
     def _repeated(self, request: ActuatorRequest, known: JobState, content: str, message: Message) -> JobState:
         """The answer there was; whoever meant something else by the same id learns that it was not done."""
-        if not self._engine.is_of(known.id, content):
+        if not self._engine.register.is_of(known.id, content):
             self.refused["conflict"] += 1
             reason = f"this id was used before, for something else ({known.state}: {known.reason}): nothing is done"
             return msgspec.structs.replace(known, reason=reason, refused_nonce=request.nonce or "")
@@ -162,7 +162,7 @@ class Gate:
         effects = self._engine.stop(reason, now)
         given = raw.get("id")
         mine = isinstance(given, str) and ID_PATTERN.fullmatch(given) and not self._is_known(given)
-        self._engine.ends["succeeded"] += 1
+        self._engine.register.ends["succeeded"] += 1
         told = rejected(
             self._settings.actuator, str(given) if mine else secrets.token_hex(16), "stop",
             f"stopped, until reset{although}", now.unix,
@@ -172,7 +172,7 @@ class Gate:
     def _is_known(self, job_id: str) -> bool:
         """Is there such a job? Where that cannot be told nothing may be said of it."""
         try:
-            return self._engine.known(job_id) is not None
+            return self._engine.register.known(job_id) is not None
         except StoreError:
             return True
 
@@ -198,17 +198,17 @@ class Gate:
             given, nonce = request.id, request.nonce or f"id {request.id}"
             if given is None or not ID_PATTERN.fullmatch(given):
                 return []
-            known = self._engine.known(given)
+            known = self._engine.register.known(given)
             if known is not None:
                 return [Tell(known)]  # whoever asks again has not heard it
-            if self._engine.is_used(nonce):
+            if self._engine.register.is_used(nonce):
                 return []
             text = self._text(request)
             order = Order(
                 given, request.action, text, request.options, request.issued_at or now.unix,
                 request.expires_at or now.unix, nonce, digest=digest(request.action, text, request.options, self._key),
             )  # fmt: skip
-            return self._engine.refuse(order, reason, now)
+            return self._engine.register.refuse(order, reason, now)
         except (SignatureRefused, StoreError):
             return []
 
@@ -220,7 +220,7 @@ class Gate:
         if job_id != UNKNOWN_ID and self._is_known(job_id):
             return []
         named = action if isinstance(action, str) else "unknown"
-        self._engine.ends["rejected"] += 1
+        self._engine.register.ends["rejected"] += 1
         return [Tell(rejected(self._settings.actuator, job_id, named, reason, now.unix))]
 
 

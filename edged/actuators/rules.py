@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
 
+from edged.actuators.controls import CONTROLS
 from edged.actuators.durable import Ledger
 from edged.actuators.job import Job, Order
 from edged.actuators.options import read_options
@@ -17,8 +18,6 @@ from edged.actuators.settings import ActuatorSettings, PolicySettings, RetrySett
 from edged.errors import EdgedError, RequestRefused
 
 log = logging.getLogger(__name__)
-
-CONTROLS = ("cancel", "confirm", "stop", "reset")
 
 
 class Judge(Protocol):

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edged.inference.recognition.embedders import LENGTH
 from edged.inference.recognition.known import Matrix, to_bytes
-from edged.store.gallery import Gallery, NewVector
+from edged.inference.recognition.vectors import LENGTH
+from edged.store.gallery import Gallery
+from edged.store.gallery_people import NewVector
 
 EMBEDDINGS, EACH, QUERIES = 10_000, 5, 1000
 _CHANGES = 20

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Optional
 import typer
 
 from edged.actuators.asking import encoded, make_request
+from edged.actuators.controls import CONTROLS
 from edged.actuators.gate import MAX_PAYLOAD_BYTES
-from edged.actuators.rules import CONTROLS
 from edged.actuators.sensitive import Text
 from edged.cli.following import STATUSES, Follower
 from edged.cli.options import AsJson, ConfigFile, Set, overrides

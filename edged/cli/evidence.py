@@ -191,7 +191,9 @@ def _one(settings: Settings, camera: str | None, event: str) -> _Found:
         return (exact or found)[0]
     if not found:
         raise EvidenceError(f"there is no evidence of event {event} (edged evidence list)")
-    raise EvidenceError(f"{event} may mean {len(found)} events: {', '.join(each.entry.event for each in found[:4])}, …")
+    first = ", ".join(f"{each.entry.event} of {each.camera}" for each in found[:4])
+    more = ", …" if len(found) > 4 else ""
+    raise EvidenceError(f"{event} may mean {len(found)} events: {first}{more} (give more of it, or --camera)")
 
 
 def _open(entry: Entry, key: bytes) -> Opened:
@@ -215,7 +217,9 @@ def _write(opened: Opened, folder: Path) -> Iterator[Path]:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for number, picture in enumerate(opened.pictures, 1):
             path = folder / f"{opened.header.event}-{number:02d}.jpg"
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            # Anew: what has the name already may be open to everybody, or lead elsewhere.
+            path.unlink(missing_ok=True)
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with os.fdopen(fd, "wb") as sink:
                 sink.write(picture.jpeg)
             os.utime(path, (picture.wall_ms / 1000, picture.wall_ms / 1000))
@@ -242,6 +246,8 @@ def _problems(found: _Found, key: bytes | None, kept: dict[str, str]) -> list[st
     entry = found.entry
     if entry.problem:
         return [entry.problem]
+    if entry.header is not None and entry.header.camera != found.camera:
+        return [f"{entry.path.name} of camera {found.camera} is one of camera {entry.header.camera}: it was moved"]
     try:
         content = entry.path.read_bytes()
         problems = [] if key is None else unpack(content, key, entry.path.name).problems

@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from edged.cli.faces_looking import SECONDS, enrol_from, look_at
 from edged.cli.options import AsJson, ConfigFile, Set, overrides
+from edged.cli.tables import print_table, table_console
 from edged.configuration.loading import load
 from edged.errors import ModelError
 from edged.inference.models import ModelStore, default_directory
 from edged.settings import Settings
 from edged.store.audit import note
 from edged.store.directory import chosen_directory, state_directory
-from edged.store.gallery import Contents, Gallery, Person
+from edged.store.gallery import Gallery
+from edged.store.gallery_people import Contents, Person
 from edged.store.gallery_transfer import export_gallery, import_gallery
 from edged.store.history import cameras
 
@@ -103,7 +104,7 @@ def list_faces(config: ConfigFile = None, set_: Set = None, as_json: AsJson = Fa
                 _day(row["created_at"]),
                 _day(row["last_seen_at"]) if row["stranger"] else "",
             )
-        Console().print(table)
+        print_table(table_console(), table)
     for name in again:
         if not as_json:
             print(f"{name} must be enrolled again: the model or its preparation changed, and no pictures were kept")

@@ -28,6 +28,7 @@ def enrol_from(
     from edged.inference.recognition.embedders import load_embedder
     from edged.inference.recognition.enrolment import Enrolment, most_different
     from edged.inference.recognition.pictures import Eyes
+    from edged.inference.recognition.renewal import renew
 
     store = ModelStore(default_directory(settings.models))
     embedder = load_embedder(settings.inference, store)
@@ -37,6 +38,9 @@ def enrol_from(
             contents = gallery.contents()
             if contents.problems:
                 raise GalleryError(f"the gallery was tampered with: {contents.problems[0]} (edged faces verify)")
+            # After a change of the model, or the new pictures would be compared with nobody.
+            if renew(gallery, contents, embedder)[0]:
+                contents = gallery.contents()
             enrolment = Enrolment(name, embedder, contents, settings.inference, keep_pictures=keep_pictures)
             if seconds is None:
                 _offer_files(enrolment, eyes, paths)
@@ -56,6 +60,7 @@ def look_at(settings: Settings, paths: list[Path]) -> list[dict[str, Any]]:
     from edged.inference.recognition.known import Matrix
     from edged.inference.recognition.pictures import Eyes, picture_files, read_picture
     from edged.inference.recognition.quality import quality
+    from edged.inference.recognition.renewal import renew
 
     recognition = settings.inference.recognition
     store = ModelStore(default_directory(settings.models))
@@ -63,6 +68,8 @@ def look_at(settings: Settings, paths: list[Path]) -> list[dict[str, Any]]:
     eyes = Eyes(settings.inference, store)
     with Gallery(state_directory(settings.store), recognition.key_file) as gallery:
         contents = gallery.contents()
+        if not contents.problems and renew(gallery, contents, embedder)[0]:
+            contents = gallery.contents()
     fits = [one for one in contents.vectors if (one.model, one.version) == (embedder.model, embedder.version)]
     known = Matrix([one for one in contents.people.values() if not one.stranger], fits)
     unknown = Matrix([one for one in contents.people.values() if one.stranger], fits)
@@ -71,7 +78,7 @@ def look_at(settings: Settings, paths: list[Path]) -> list[dict[str, Any]]:
         image = read_picture(path)
         looked = None if image is None else eyes.picture(image)
         if looked is None or not looked.faces:
-            why = "this is no picture" if looked is None else "no face is seen"
+            why = _no_picture(path) if looked is None else "no face is seen"
             rows.append({"image": str(path), "known": False, "problem": why, "text": f"{path}: {why}"})
             continue
         for face in looked.faces:
@@ -109,11 +116,16 @@ def _offer_files(enrolment: Enrolment, eyes: Eyes, paths: list[Path]) -> None:
     for path in picture_files(paths):
         image = read_picture(path)
         if image is None:
-            there = "this is no picture" if path.is_file() else "there is no such file"
-            enrolment.refused.append((str(path), there))
+            enrolment.refused.append((str(path), _no_picture(path)))
             continue
         looked = eyes.picture(image)
         enrolment.offer(looked.image, looked.faces, looked.measured, path.name)
+
+
+def _no_picture(path: Path) -> str:
+    if path.is_dir():
+        return "no picture is in this folder (folders within are not looked into)"
+    return "this is no picture" if path.exists() else "there is no such file"
 
 
 def _offer_frames(enrolment: Enrolment, eyes: Eyes, settings: Settings, seconds: float) -> None:

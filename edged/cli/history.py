@@ -19,7 +19,7 @@ from edged.cli.moments import local_time, moment_ms
 from edged.cli.options import ConfigFile, Set, overrides
 from edged.configuration.loading import load
 from edged.errors import StoreError
-from edged.events import EVENT_KINDS
+from edged.events import EVENT_KINDS, iso_utc
 from edged.settings import Settings
 from edged.store.audit import note
 from edged.store.directory import chosen_directory
@@ -98,10 +98,24 @@ def _purge(settings: Settings, question: Question, *, yes: bool) -> None:
         return
     if not yes:
         typer.confirm(f"delete {count} past events for good?", abort=True)
-    gone = forget(folder, question)
-    print(f"deleted {gone} past events")
     if settings.audit.enabled:
-        note(folder, "history", {"what": "deleted", "events": gone, "kinds": list(question.kinds)}, by="edged history")
+        # First: what cannot be recorded is not done. Without names, for they may be the reason.
+        data = {
+            "what": "deleted",
+            "events": count,
+            "since": _moment(question.since_ms),
+            "until": _moment(question.until_ms),
+            "kinds": list(question.kinds),
+            "cameras": list(question.cameras),
+            "people": len(question.people),
+        }
+        note(folder, "history", data, by="edged history")
+    print(f"deleted {forget(folder, question)} past events")
+
+
+def _moment(wall_ms: int) -> str | None:
+    """UTC; None for the beginning and the end of all time."""
+    return None if wall_ms in (Question.since_ms, Question.until_ms) else iso_utc(wall_ms * 1_000_000)
 
 
 def _print_lines(found: Iterable[dict[str, Any]]) -> None:

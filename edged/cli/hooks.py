@@ -15,10 +15,11 @@ from rich.console import Console
 from edged.analysis import EventLines, recorded, replay
 from edged.cli.options import AsJson, ConfigFile, Set, overrides
 from edged.configuration import loading as configuration
+from edged.errors import HookUnusable
 from edged.events import Happening, HookSaid
 from edged.hooks import Hook, HookContext
 from edged.hooks.calls import moment, request
-from edged.hooks.entry_points import offered, offers
+from edged.hooks.entry_points import Offer, offered, offers
 from edged.hooks.making import introduced, made
 from edged.hooks.pace import Item, Pace, wishes
 from edged.hooks.process import Complaints, answer
@@ -71,7 +72,7 @@ def try_hook(
     own = settings.hooks.get(name, HookSettings())
     offer = offered(name)
     logging.basicConfig(format=f"{name}: %(message)s")
-    hook = made(offer, HookContext(settings.camera, own.options, logging.getLogger(f"hook.{name}")))
+    hook = _started(offer, HookContext(settings.camera, own.options, logging.getLogger(f"hook.{name}")))
     trial = _Trial(hook, Pace(wishes(introduced(offer, hook), own)))
     lines = EventLines(settings.camera)
     said = EventLines(settings.camera)
@@ -86,13 +87,34 @@ def try_hook(
                 happening = Happening(HookSaid(name, data), frame, at_ms, seen.captured_ns, seen.wall_ns)
                 print(json.dumps(said.payload(happening), separators=(",", ":")), flush=True)
     finally:
-        hook.close()
+        _close(hook)
     told = f"{counted(trial.number, 'call')}, {trial.failed} failed, {counted(trial.pace.skipped, 'event')} skipped"
     Console(stderr=True, highlight=False).print(
         f"{name}: {told}; the longest took {trial.longest_seconds * 1000:.1f} ms"
     )
     if trial.failed:
         raise typer.Exit(1)
+
+
+def _started(offer: Offer, context: HookContext) -> Hook:
+    """The hook; what its own code raises is shown, for whoever wrote it."""
+    try:
+        return made(offer, context)
+    except HookUnusable:
+        raise
+    except Exception as error:
+        context.log.exception("it cannot be started")
+        name = offer.entry_point.name
+        raise HookUnusable(
+            f"{name} cannot be started: it fails with {type(error).__name__}", f"see above, and hooks.{name}.options"
+        ) from None
+
+
+def _close(hook: Hook) -> None:
+    try:
+        hook.close()
+    except Exception:
+        hook.context.log.exception("its close() failed")
 
 
 class _Trial:

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from edged.cli.options import AsJson, ConfigFile
+from edged.cli.tables import print_table, table_console
 from edged.configuration.loading import load
 from edged.errors import ModelMissing
 from edged.inference import model_download
@@ -28,6 +29,8 @@ app = typer.Typer(
     add_completion=False,
     help="List, fetch and verify the model files. They lie in one folder, each pinned by its SHA-256.",
 )
+
+_WIDE_COLUMNS = 120
 
 Directory = Annotated[
     Optional[Path],
@@ -59,8 +62,11 @@ def list_models(directory: Directory = None, config: ConfigFile = None, as_json:
             )
         )
         return
+    console = table_console()
+    # In a narrow terminal the purpose would be a column of single words.
+    headings = ("model", "here", "needed by", "MB", "licence", *(["purpose"] if console.width >= _WIDE_COLUMNS else []))
     table = Table(box=None, pad_edge=False)
-    for heading in ("model", "here", "needed by", "MB", "licence", "purpose"):
+    for heading in headings:
         table.add_column(
             heading,
             justify="right" if heading == "MB" else "left",
@@ -71,10 +77,10 @@ def list_models(directory: Directory = None, config: ConfigFile = None, as_json:
         problem = store.problem(entry.name)
         here = "yes" if problem is None else "no" if isinstance(problem, ModelMissing) else "wrong"
         stage = entry.stage if entry.needed or not entry.member else f"{entry.stage} (later)"
-        table.add_row(entry.name, here, stage, f"{entry.bytes / 1e6:.1f}", entry.licence, entry.purpose)
-    console = Console()
-    console.print(table)
-    console.print(f"Folder: {store.directory}", highlight=False, soft_wrap=True)
+        row = (entry.name, here, stage, f"{entry.bytes / 1e6:.1f}", entry.licence, entry.purpose)
+        table.add_row(*row[: len(headings)])
+    print_table(console, table)
+    console.print(f"Folder: {store.directory}", soft_wrap=True)
 
 
 @app.command("pull")

@@ -95,7 +95,7 @@ def _spare_input(source: str, annotate: Path | None, observations_file: Path | N
 
 def _missing(analysis: Analysis) -> list[str]:
     missing = analysis.pipeline.report().missing_models
-    return [f"model {name} is missing, its stage is off (cure: edged models pull)" for name in missing]
+    return [f"model {name} is missing, its stage is off (cure: edged models pull {name})" for name in missing]
 
 
 def _recording(steps: Iterator[Step], path: Path, stack: contextlib.ExitStack) -> Iterator[Step]:

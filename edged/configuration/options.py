@@ -13,6 +13,10 @@ from edged.capture.source import redact
 from edged.settings import Remote, Settings
 
 HIDDEN = "•••"
+# What the seat's policy sees by: whoever could blind it from afar would have no need to set the policy itself.
+_WITNESSES = (
+    "inference.recognition.", "inference.liveness.", "inference.objects.", "inference.lens.", "judgement.objects.",
+)  # fmt: skip
 
 
 class Leaf(NamedTuple):
@@ -105,3 +109,8 @@ def remote_of(field: FieldInfo) -> Remote:
     extra = field.json_schema_extra
     found: Remote = extra.get("remote", "never") if isinstance(extra, dict) else "never"  # type: ignore[assignment]
     return found
+
+
+def guarded(file: Settings, path: str) -> bool:
+    """The policy that the settings file switches on sees by this setting, so that it may not change from afar."""
+    return file.judgement.security.enabled and path.startswith(_WITNESSES)

@@ -39,6 +39,7 @@ class EvidenceClerk:
     ) -> None:
         """folder: of what is kept, None: nothing can be. send: to the process that has the pictures; False: it is away."""
         self._settings = settings.evidence
+        self._limit_bytes = self._settings.limit_megabytes * 1024 * 1024
         self._camera = settings.camera
         self._recorder = recorder
         self._send = send
@@ -95,6 +96,8 @@ class EvidenceClerk:
             extra={"EVENT_ID": message.event},
         )  # fmt: skip
         self._record("kept", event=message.event, pictures=message.pictures, bytes=message.bytes, sha256=message.sha256)
+        # Not only every hour: within one, a seat where much happens would keep many times what it may.
+        self._recorder.soon(self._make_room)
 
     def tick(self, now: float) -> None:
         """Give up what was ordered of a process that is gone."""
@@ -120,10 +123,14 @@ class EvidenceClerk:
     def _record(self, what: str, **data: Any) -> None:
         self._recorder.action("evidence", {"what": what, **data})
 
+    def _make_room(self) -> None:
+        assert self._album is not None
+        if self._album.used_bytes() > self._limit_bytes:
+            self._prune()
+
     def _prune(self) -> None:
         """Delete what is too old or too much, also of times when evidence was kept and now is not."""
         assert self._album is not None
-        keep, limit = self._settings.keep_days * 86400, self._settings.limit_megabytes * 1024 * 1024
-        for entry in self._album.prune(time.time(), keep, limit):
+        for entry in self._album.prune(time.time(), self._settings.keep_days * 86400, self._limit_bytes):
             log.info("evidence of %s: deleted, for its age or the room it takes", entry.event)
             self._record("deleted", event=entry.event, reason="retention")

@@ -19,7 +19,9 @@ def around(
     """As it is now. health: of the pipeline; local: the time on the wall."""
     if not settings.judgement.security.enabled:
         return Surroundings()
-    blind = health.status in ("no_camera", "stalled", "paused")
+    # Also while it starts: nobody has looked, so nobody can say that nobody is there. And a camera that comes for a moment
+    # and goes again is gone all the while.
+    blind = health.status in ("no_camera", "stalled", "paused", "starting")
     return Surroundings(
         weekday=local.tm_wday,
         minute=local.tm_hour * 60 + local.tm_min,
@@ -43,12 +45,12 @@ def missing_stages(settings: Settings, inference: InferenceReport) -> tuple[str,
 def block_from_before(settings: Settings, kept: KeptFile, wall_ns: int) -> Blocked | None:
     """The block that was in force when the daemon ended.
 
-    Where that cannot be known any more, and there are verdicts that block, there is one: who damages a file must not
-    be able to end a block by it.
+    Where that cannot be known any more, and there are verdicts that block, there is one: who damages a file, or takes
+    the disk away, must not be able to end a block by it.
     """
     policy = settings.judgement.security
     if not policy.enabled:
         return None
-    if kept.damage and policy.blocks() and kept.now.blocked is None:
-        kept.replace(blocked=Blocked("a damaged memory", wall_ns))
+    if policy.blocks() and kept.now.blocked is None and (kept.damage or not kept.lasting):
+        kept.replace(blocked=Blocked("a damaged memory" if kept.damage else "a memory that is not there", wall_ns))
     return kept.now.blocked

@@ -124,7 +124,7 @@ def _degradations(condition: Condition) -> list[str]:
     ]
     if condition.inference is not None:
         reasons += [
-            f"model {name} is missing, what needs it is off (edged models pull)"
+            f"model {name} is missing, what needs it is off (edged models pull {name})"
             for name in condition.inference.missing_models
         ]
         reasons += condition.inference.warnings

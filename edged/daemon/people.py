@@ -19,12 +19,13 @@ from edged.bus.commands import Request
 from edged.errors import CommandRejected
 from edged.events import iso_utc
 from edged.messages import Enrol, Enrolled
-from edged.store.gallery import Gallery, check_name
+from edged.store.gallery import Gallery
+from edged.store.gallery_people import check_name
 
 log = logging.getLogger(__name__)
 
-# An enrolment that says nothing for so long after its end has died with its process.
-_GRACE_SECONDS = 10.0
+# An enrolment that says nothing for so long after its end has died with its process. Less than `edged command` waits.
+_GRACE_SECONDS = 8.0
 
 Answer = Callable[[Request, Mapping[str, Any]], None]
 Refuse = Callable[[Request, str], None]

@@ -7,6 +7,7 @@ when this process is killed; the past is written in batches, which spares the ca
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import queue
 import threading
@@ -17,13 +18,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import edged
 from edged.errors import EdgedError, StoreError
 from edged.events import iso_utc
 from edged.notices import AUDIT_DAMAGED, BUG
 from edged.settings import Settings
 from edged.store.audit import NAME, Head, Trail
 from edged.store.audit_check import verify
-from edged.store.history import History, at_ms
+from edged.store.history import History, at_ms, path_of
 from edged.topics import AuditState
 
 log = logging.getLogger(__name__)
@@ -59,6 +61,7 @@ class _Chores:
 
     due: float = 0.0
     all: list[Callable[[], None]] = field(default_factory=list)
+    once: list[Callable[[], None]] = field(default_factory=list)
 
 
 class Recorder:
@@ -70,7 +73,7 @@ class Recorder:
         self._folder = folder
         self._audits = folder is not None and settings.audit.enabled
         self._remembers = folder is not None and settings.history.enabled
-        self._queue: queue.SimpleQueue[_Entry | _Past | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Entry | _Past | Callable[[], None] | None] = queue.SimpleQueue()
         self._entries: deque[_Entry] = deque()
         self._past: list[Mapping[str, Any]] = []
         self._past_due = 0.0
@@ -93,6 +96,10 @@ class Recorder:
         """Have something done every hour, beginning soon, that may wait for the card. Before `start`."""
         self._chores.all.append(work)
 
+    def soon(self, work: Callable[[], None]) -> None:
+        """Have something done once, now, that may wait for the card."""
+        self._queue.put(work)
+
     def event(self, payload: Mapping[str, Any]) -> None:
         """An event was told."""
         kind = payload["kind"]
@@ -107,9 +114,10 @@ class Recorder:
         if self._audits:
             self._put(_Entry(kind, data, time.time_ns()))
 
-    def begun(self, data: Mapping[str, Any]) -> None:
+    def begun(self) -> None:
         """The daemon starts, or restarts. Recorded where there is a trail already, or once there is something in it."""
         if self._audits:
+            data = {"version": edged.__version__, "settings_sha256": _digest(self._settings)}
             self._put(_Entry("begun", data, time.time_ns(), aside=True))
 
     def state_due(self, now: float) -> AuditState | None:
@@ -174,6 +182,10 @@ class Recorder:
         if self._remembers:
             with self._trouble("history"):
                 self._open_history(self._folder)
+        elif path_of(self._folder, self._settings.camera).exists():
+            # Kept once, and not any more: what is there grows too old nevertheless.
+            folder = self._folder
+            self._chores.all.append(lambda: self._prune_left(folder))
 
     def _look_at_trail(self, folder: Path) -> None:
         try:
@@ -190,14 +202,24 @@ class Recorder:
             )
             log.error("%s", self._damage, extra=AUDIT_DAMAGED.extra())
 
-    def _open_history(self, folder: Path) -> None:
+    def _past_in(self, folder: Path) -> History:
         kept = self._settings.history
-        self._history = History(
+        return History(
             folder,
             self._settings.camera,
             keep_seconds=kept.keep_days * 86400,
             limit_bytes=kept.limit_megabytes * 1024 * 1024,
         )
+
+    def _prune_left(self, folder: Path) -> None:
+        past = self._past_in(folder)
+        try:
+            past.prune(time.time_ns() // 1_000_000)
+        finally:
+            past.close()
+
+    def _open_history(self, folder: Path) -> None:
+        self._history = self._past_in(folder)
         if self._history.damage:
             self._troubles["damage"] = self._history.damage
         self._chores.all.append(self._prune_history)
@@ -218,6 +240,8 @@ class Recorder:
                     return True
                 if isinstance(item, _Entry):
                     self._entries.append(item)
+                elif not isinstance(item, _Past):
+                    self._chores.once.append(item)
                 else:
                     if not self._past:
                         self._past_due = time.monotonic() + self._settings.history.batch_seconds
@@ -262,11 +286,16 @@ class Recorder:
             del self._past[:-_MOST_WAITING]
 
     def _do_chores(self) -> None:
+        once, self._chores.once = self._chores.once, []
+        for work in once:
+            with self._trouble("chore"):
+                work()
         if time.monotonic() < self._chores.due:
             return
         self._chores.due = time.monotonic() + _PRUNE_SECONDS
-        for work in self._chores.all:
-            with self._trouble("chores"):
+        for number, work in enumerate(self._chores.all):
+            # Each by itself: that one succeeds does not make good what another could not.
+            with self._trouble(f"chore {number}"):
                 work()
 
     def _trouble(self, what: str) -> _Attempt:
@@ -292,3 +321,8 @@ class _Attempt:
         if error is None:
             self._troubles.pop(self._what, None)
         return False
+
+
+def _digest(settings: Settings) -> str:
+    """The same for the same settings, so that the trail shows a settings file that was edited. Without secrets."""
+    return hashlib.sha256(settings.model_dump_json(exclude={"mqtt": {"password"}}).encode()).hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -13,7 +14,8 @@ import msgspec
 from edged import events
 from edged.bus.bus import Bus
 from edged.daemon.vitals import StreamClock
-from edged.events import GazeState, Happening
+from edged.errors import CommandRejected
+from edged.events import Config, GazeState, Happening, Health, HookSaid
 from edged.hooks.host import Hooks
 from edged.judgement import judge
 from edged.judgement.security import Blocked, Surroundings
@@ -25,6 +27,7 @@ log = logging.getLogger(__name__)
 
 # Angles move with every frame; a retained state that is only a little different is told this often.
 _MOVING_SECONDS = 0.5
+_SEED_BYTES = 32  # of a challenge, which nobody must be able to foresee
 _NEVER = events.iso_utc(0)
 # A state that still holds is confirmed this often: a small part of the shortest time after which it expires.
 _CONFIRM_SECONDS = 1.0
@@ -108,13 +111,13 @@ class Reporter:
     def _now_ms(self, now_ns: int) -> float:
         return self._clock.elapsed(now_ns) if self._clock.begun else now_ns / 1e6
 
-    def challenge(self, seed: bytes) -> dict[str, Any]:
-        """Ask whoever sits there for a sign of life; the first step. Empty: there is no face to be asked."""
+    def challenge(self) -> dict[str, Any]:
+        """Ask whoever sits there for a sign of life; the first step. Raises CommandRejected: there is no face to be asked."""
         now_ns = time.monotonic_ns()
         outcome = judge.challenge(
             self._settings.judgement,
             self._state,
-            seed,
+            secrets.token_bytes(_SEED_BYTES),
             self._faces,
             at_ms=self._now_ms(now_ns),
             frame=self._frame,
@@ -123,22 +126,19 @@ class Reporter:
         )
         self._publish(outcome)
         bodies = [one.body for one in outcome.happenings if isinstance(one.body, events.Challenge)]
-        return (
-            {"step": bodies[0].step, "steps": bodies[0].steps, "seconds": bodies[0].remaining_seconds} if bodies else {}
-        )
+        if not bodies:
+            raise CommandRejected("there is no face in view to be asked")
+        return {"step": bodies[0].step, "steps": bodies[0].steps, "seconds": bodies[0].remaining_seconds}
 
     @property
     def people(self) -> int:
         """How many are in view, as `state/presence` says."""
         return self._state.presence.people
 
-    @property
-    def blocked(self) -> bool:
-        """A block of the seat is in force."""
-        return self._blocked is not None
-
     def release(self) -> None:
-        """End the block of the seat."""
+        """End the block of the seat. Raises CommandRejected where there is none."""
+        if self._blocked is None:
+            raise CommandRejected("the seat is not blocked")
         self._set(judge.release(self._settings.judgement, self._state, time.time_ns()))
 
     def unlocked(self) -> None:
@@ -161,8 +161,12 @@ class Reporter:
         """Publish the states as they are before anything was seen: what an earlier life left retained is not so now."""
         self._tell_states(time.monotonic())
 
-    def happened(self, happening: Happening) -> None:
-        """Publish an event."""
+    def happened(self, body: Config | Health | HookSaid, frame: int = -1, at_ms: float | None = None) -> None:
+        """Publish an event that does not come of judgement. frame, at_ms: those it is about; by default it is about none."""
+        now_ns = time.monotonic_ns()
+        self._tell(Happening(body, frame, now_ns / 1e6 if at_ms is None else at_ms, now_ns, time.time_ns()))
+
+    def _tell(self, happening: Happening) -> None:
         self._sequence += 1
         payload = events.envelope(happening, self._settings.camera, self._sequence, self._session)
         self._bus.event(payload, happening.captured_ns)
@@ -176,7 +180,7 @@ class Reporter:
     def _publish(self, outcome: judge.Outcome, *, confirmed: bool = False) -> None:
         self._take(outcome.state)
         for happening in outcome.happenings:
-            self.happened(happening)
+            self._tell(happening)
         if outcome.summary is not None:
             self._bus.summary(outcome.summary)
         self._tell_states(time.monotonic(), confirmed=confirmed)

@@ -1,7 +1,8 @@
 """What the daemon answers to each command: `restart`, `pause`, `resume`, `snapshot`, `reconnect`, `challenge`, and to
 signed ones: `release`, `unlocked`, and those that concern people.
 
-A `Desk` decides and answers; what happens to processes is done by the `Hands` it is given.
+A `Desk` decides and answers; what happens to processes is done by the `Hands` it is given, and what happens to the seat
+by the `Reporter`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any, Protocol
 from edged.bus.bus import Bus
 from edged.bus.commands import Request
 from edged.daemon.people import PeopleDesk
+from edged.daemon.recorder import Recorder
+from edged.daemon.reporter import Reporter
 from edged.daemon.trust import Trust
 from edged.errors import CommandRejected, EdgedError, SettingsError
 from edged.messages import Enrolled, Picture, TakePicture
@@ -28,7 +31,7 @@ _SNAPSHOTS_AT_ONCE = 4
 
 
 class Hands(Protocol):
-    """What a command may do to the daemon."""
+    """What a command may do to the processes."""
 
     def pause(self) -> None:
         """Give the camera back."""
@@ -41,18 +44,6 @@ class Hands(Protocol):
 
     def take_picture(self, message: TakePicture) -> bool:
         """Ask for the newest frame; False: nobody is there to take it."""
-
-    def challenge(self) -> dict[str, Any]:
-        """Ask whoever sits there for a sign of life; what was asked. Raises CommandRejected where nobody can be."""
-
-    def release(self) -> None:
-        """End the block of the seat. Raises CommandRejected where there is none."""
-
-    def unlocked(self) -> None:
-        """Somebody unlocked the seat."""
-
-    def record(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Into the audit trail."""
 
     @property
     def paused(self) -> bool:
@@ -77,14 +68,18 @@ class Desk:
         self,
         bus: Bus,
         hands: Hands,
+        reporter: Reporter,
+        recorder: Recorder,
         snapshot: SnapshotSettings,
         trust: Trust,
         people: Callable[[Desk], PeopleDesk],
         reload: Callable[[], Settings] | None = None,
     ) -> None:
-        """people: makes the desk for what concerns people, which answers by this one."""
+        """reporter: knows the seat. recorder: of the audit trail. people: makes the desk for what concerns people, which answers by this one."""
         self._bus = bus
         self._hands = hands
+        self._reporter = reporter
+        self._recorder = recorder
         self._settings = snapshot
         self._trust = trust
         self._people = people(self)
@@ -122,7 +117,7 @@ class Desk:
         elif request.name == "snapshot":
             self._snapshot(request)
         elif request.name == "challenge":
-            self.ok(request, self._hands.challenge())
+            self.ok(request, self._reporter.challenge())
         else:
             there = ", ".join((*COMMANDS, *SIGNED_COMMANDS))
             raise CommandRejected(f"there is no command {request.name!r}; there are {there}")
@@ -134,11 +129,12 @@ class Desk:
         if request.name in ("release", "unlocked") and command.options:
             raise CommandRejected(f"{request.name} takes no options")
         if request.name == "release":
-            self._hands.release()
-            self._hands.record("released", {"by": "mqtt", "nonce": command.nonce})
+            self._reporter.release()
+            self._recorder.action("released", {"by": "mqtt", "nonce": command.nonce})
             self.ok(request)
         elif request.name == "unlocked":
-            self._hands.unlocked()
+            self._reporter.unlocked()
+            self._recorder.action("unlocked", {"by": "mqtt", "nonce": command.nonce})
             self.ok(request)
         elif request.name == "people":
             self._people.people(request, command.options)
@@ -146,6 +142,8 @@ class Desk:
             self._people.forget(request, command.options)
         elif request.name == "name":
             self._people.name(request, command.options)
+        elif self._hands.paused:
+            raise CommandRejected("paused, so nobody can be seen; publish command/resume first")
         else:
             self._people.enroll(request, command.options, now)
 

@@ -64,7 +64,7 @@ def _entities(settings: Settings) -> list[Entity]:
             Entity("last_snapshot", "image", "Last snapshot", "snapshot", more={"content_type": "image/jpeg"}),
         ]
     if settings.remote.enabled:
-        found += controls()
+        found += controls(settings)
     return found
 
 

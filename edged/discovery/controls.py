@@ -12,8 +12,9 @@ from typing import Any, Literal, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
-from edged.configuration.options import Leaf, leaves, remote_of
+from edged.configuration.options import Leaf, guarded, leaves, remote_of
 from edged.discovery.entities import Entity, Platform
+from edged.settings import Settings
 
 # What a user of Home Assistant is likely to turn; the others are there, switched off.
 _ENABLED = {
@@ -88,10 +89,10 @@ _SECTIONS = {
 }
 
 
-def controls() -> Iterator[Entity]:
+def controls(settings: Settings) -> Iterator[Entity]:
     """A switch, number or select for each option that may change from afar; lists have no such control."""
     for leaf in leaves():
-        if remote_of(leaf.field) == "never":
+        if remote_of(leaf.field) == "never" or guarded(settings, leaf.path):
             continue
         found = _control(leaf)
         if found is not None:

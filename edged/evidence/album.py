@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,14 +92,23 @@ class Album:
         self._mark(event).unlink(missing_ok=True)
         self._sync()
 
+    def used_bytes(self) -> int:
+        """The room that all files take. Raises OSError when the folder cannot be read."""
+        total = 0
+        for path in self._files(SUFFIX):
+            with contextlib.suppress(FileNotFoundError):  # somebody removed it just now
+                total += path.stat().st_size
+        return total
+
     def prune(self, now: float, keep_seconds: float, limit_bytes: int) -> list[Entry]:
         """Delete what is older than may be kept, and the oldest of what is more; what was deleted. now: Unix seconds.
 
         Raises OSError.
         """
         for partial in self._files(_PARTIAL):
-            if now - partial.stat().st_mtime > _PARTIAL_SECONDS:
-                partial.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # it has its name now
+                if now - partial.stat().st_mtime > _PARTIAL_SECONDS:
+                    partial.unlink()
         entries = self.entries()
         total = sum(entry.bytes for entry in entries)
         gone = []

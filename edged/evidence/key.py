@@ -19,7 +19,11 @@ def evidence_key(settings: EvidenceSettings, environment: Mapping[str, str] = os
         key = find_key(settings.key_file, CREDENTIAL, environment, at="evidence.key_file")
     except SettingsError as error:
         problems = [
-            replace(problem, cure=problem.cure.replace("actuator keygen", "evidence keygen"))
+            replace(
+                problem,
+                path=problem.path.replace("signing.credential", f"systemd credential {CREDENTIAL}"),
+                cure=problem.cure.replace("actuator keygen", "evidence keygen"),
+            )
             for problem in error.problems
         ]
         raise SettingsError(problems, "the key of evidence") from None

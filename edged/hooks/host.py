@@ -177,21 +177,22 @@ class Hooks:
         run.unknown_kinds = sorted((wanted.events or frozenset()) - frozenset(EVENT_KINDS))
 
     def _answered(self, run: _Run, item: Item, message: HookAnswer, now: float) -> None:
-        if message.trouble:
+        data, trouble = _said(message)
+        if trouble:
             run.failed += 1
             run.failures_in_a_row += 1
             run.failed_at = now
             if run.failures_in_a_row >= _MANY_IN_A_ROW:
-                run.trouble = message.trouble
+                run.trouble = trouble
             return
         run.failures_in_a_row = 0
         if now - run.failed_at >= _FORGIVE_SECONDS:
             run.trouble = ""
-        if message.data is None:
+        if data is None:
             return
         if run.allowance.take(now):
             frame, at_ms = moment(item)
-            self._on_said(run.name, msgspec.json.decode(message.data, type=dict[str, Any]), frame, at_ms)
+            self._on_said(run.name, data, frame, at_ms)
         else:
             run.too_much_at = now
 
@@ -260,6 +261,18 @@ class Hooks:
             if now - run.too_much_at < _TALKATIVE_SECONDS:
                 found.append(f"{process} says more than one thing a second; the rest is dropped (it is to return None)")
         return tuple(found)
+
+
+def _said(message: HookAnswer) -> tuple[dict[str, Any] | None, str]:
+    """What a hook wants published, and what went wrong. Its process has looked at that, but its process is what may be broken:
+    nothing that it sends may end the daemon.
+    """
+    if message.trouble or message.data is None:
+        return None, message.trouble
+    try:
+        return msgspec.json.decode(message.data, type=dict[str, Any]), ""
+    except (msgspec.MsgspecError, RecursionError) as error:
+        return None, f"answered with what cannot be read ({type(error).__name__})"
 
 
 def _guess(kind: str) -> str:

@@ -39,6 +39,8 @@ _NICENESS = 10
 _KILL_FIRST = "800"
 # An event of a few lines; a hook is no way to carry files.
 MOST_BYTES = 8192
+# What is nested without end would end whoever reads it.
+MOST_DEPTH = 32
 _COMPLAIN_SECONDS = 60.0
 
 
@@ -90,20 +92,36 @@ def answer(hook: Hook, message: HandObservation | HandEvent, complaints: Complai
         return HookAnswer(message.call, trouble=f"fails with {type(error).__name__}")
     if said is None:
         return HookAnswer(message.call)
-    trouble, data = "", b""
-    if not isinstance(said, dict):
-        trouble = f"returned a value of type {type(said).__name__} (a dictionary is published, None is not)"
-    else:
-        try:
-            data = json.dumps(said, allow_nan=False).encode()
-        except (TypeError, ValueError, RecursionError) as error:
-            trouble = f"returned what JSON cannot say: {error}"
-        if len(data) > MOST_BYTES:
-            trouble = f"returned {len(data)} bytes (at most {MOST_BYTES} are published)"
+    data, trouble = _written(said)
     if trouble:
         complaints.returned(trouble, time.monotonic())
         return HookAnswer(message.call, trouble=trouble)
     return HookAnswer(message.call, data)
+
+
+def _written(said: Any) -> tuple[bytes, str]:
+    """What a call returned, as JSON, and why it cannot be published; one of the two is empty."""
+    if not isinstance(said, dict):
+        return b"", f"returned a value of type {type(said).__name__} (a dictionary is published, None is not)"
+    try:
+        data = json.dumps(said, allow_nan=False, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        # Half a surrogate pair, as in a file name of bytes that are no UTF-8: Python carries it, nobody else can read it.
+        return b"", "returned text that is no Unicode (of a file name? os.fsencode(name).decode(errors='replace'))"
+    except (TypeError, ValueError, RecursionError) as error:
+        return b"", f"returned what JSON cannot say: {error}"
+    if len(data) > MOST_BYTES:
+        return b"", f"returned {len(data)} bytes (at most {MOST_BYTES} are published)"
+    if _is_deep(said, MOST_DEPTH):
+        return b"", f"returned what is nested more than {MOST_DEPTH} deep"
+    return data, ""
+
+
+def _is_deep(value: Any, most: int) -> bool:
+    """Are there more than so many dictionaries and lists within each other?"""
+    if not isinstance(value, dict | list | tuple):
+        return False
+    return most == 0 or any(_is_deep(each, most - 1) for each in (value.values() if isinstance(value, dict) else value))
 
 
 class Complaints:

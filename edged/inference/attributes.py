@@ -34,7 +34,7 @@ class Classifier:
         cure = f"check {setting}"
         if not path.is_file():
             raise ModelMissing(path.name, f"is not at {path}", cure)
-        self.network = Network(path, threads=threads, quantised=True)
+        self.network = Network(path, threads=threads, quantised=True, cure=cure)
         shape = self.network.input.shape
         if len(shape) != 4 or shape[0] != 1 or shape[1] != shape[2] or shape[3] != 3:
             raise ModelCorrupt(path.name, f"its input is {shape} where 1 x n x n x 3 was agreed", cure)
@@ -84,8 +84,7 @@ class AttributeStage:
             try:
                 self._classifiers[name] = Classifier(file, f"inference.attributes.{name}_file", settings.threads)
             except (ModelMissing, ModelCorrupt) as error:
-                self.missing_models.append(file.name)
-                self.warnings.append(str(error))
+                self.warnings.append(str(error))  # a file of one's own: none that could be pulled
 
     @property
     def running(self) -> bool:

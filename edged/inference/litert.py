@@ -64,7 +64,8 @@ class Network:
     input: writable array of the model's first input, shape as the model says; write, then `run()`.
     outputs: arrays of the outputs in the model's order, overwritten by every run. Both are the interpreter's own
     memory, so nothing is copied or allocated per frame. quantised: tensors may be of other types than float32, and
-    input_quantisation and output_quantisations say what they stand for.
+    input_quantisation and output_quantisations say what they stand for. delegate_setting, cure: what an error
+    sends to.
 
     Raises RuntimeMissing, ModelCorrupt (the runtime refuses the file or the delegate, or a tensor is not float32).
     """
@@ -76,12 +77,15 @@ class Network:
         threads: int = 1,
         delegate: str = "",
         delegate_options: dict[str, str] | None = None,
+        delegate_setting: str = "inference.delegate",
         quantised: bool = False,
+        cure: str = ModelCorrupt.CURE,
     ) -> None:
         self.name = path.stem
         self.invocations = 0
+        self._cure = cure
         with _without_greetings():
-            self._load(path, threads, delegate, delegate_options or {})
+            self._load(path, threads, delegate, delegate_options or {}, delegate_setting)
         first = self._interpreter.get_input_details()[0]
         details = self._interpreter.get_output_details()
         self.input: NDArray[Any] = self._borrow(first["index"], quantised=quantised)
@@ -89,7 +93,9 @@ class Network:
         self.input_quantisation = Quantisation(*first["quantization"])
         self.output_quantisations = [Quantisation(*detail["quantization"]) for detail in details]
 
-    def _load(self, path: Path, threads: int, delegate: str, delegate_options: dict[str, str]) -> None:
+    def _load(
+        self, path: Path, threads: int, delegate: str, delegate_options: dict[str, str], delegate_setting: str
+    ) -> None:
         runtime = _import_runtime()
         delegates = []
         if delegate:
@@ -99,7 +105,7 @@ class Network:
                 delegates.append(runtime.load_delegate(delegate, delegate_options))
             except (ValueError, OSError, RuntimeError) as error:
                 raise ModelCorrupt(
-                    self.name, f"the delegate {delegate} cannot be loaded: {error}", "check inference.delegate"
+                    self.name, f"the delegate {delegate} cannot be loaded: {error}", f"check {delegate_setting}"
                 ) from None
         try:
             self._interpreter = runtime.Interpreter(
@@ -111,7 +117,7 @@ class Network:
             self._interpreter.set_tensor(first["index"], np.zeros(first["shape"], first["dtype"]))
             self._interpreter.invoke()
         except (ValueError, RuntimeError) as error:
-            raise ModelCorrupt(self.name, f"the runtime refuses it: {error}") from None
+            raise ModelCorrupt(self.name, f"the runtime refuses it: {error}", self._cure) from None
 
     def _borrow(self, index: int, *, quantised: bool) -> NDArray[Any]:
         # Interpreter.tensor() gives the same memory, but invoke() refuses to run while such a view is held. The

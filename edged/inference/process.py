@@ -13,7 +13,7 @@ from edged.inference.evidence import EvidenceKeeper
 from edged.inference.models import ModelStore, default_directory
 from edged.inference.pacing import Pacer
 from edged.inference.pipeline import Pipeline
-from edged.messages import LOADING, Adopt, Enrol, InferenceReport, KeepEvidence, Pause, Resume
+from edged.messages import LOADING, Adopt, Downward, Enrol, InferenceReport, KeepEvidence, Pause, Resume
 from edged.processes.child import ChildLink
 from edged.settings import Settings
 from edged.store.directory import chosen_directory
@@ -64,15 +64,8 @@ def _loop(link: ChildLink, slot: FrameSlot, settings: Settings, pipeline: Pipeli
             if isinstance(message, (Pause, Resume)):
                 paused = isinstance(message, Pause)
                 keeper.clear()
-            elif isinstance(message, KeepEvidence):
-                keeper.keep(message)
-            elif isinstance(message, Enrol):
-                pipeline.stages.enrolling.enrol(message)
-            elif isinstance(message, Adopt):
-                adopted = Settings.model_validate_json(message.settings)
-                pipeline.adopt(adopted.inference)
-                pacer.adopt(adopted.inference, adopted.capture.frames_per_second)
-                _tell(link, pipeline.report(), slowed=pacer.slowed)
+            else:
+                _obey(message, link, pipeline, keeper, pacer)
         for kept in keeper.tick(time.monotonic_ns()):
             link.send(kept)
         for outcome in pipeline.stages.enrolling.outcomes():
@@ -100,6 +93,18 @@ def _loop(link: ChildLink, slot: FrameSlot, settings: Settings, pipeline: Pipeli
             continue
         empty = not observation.faces and not observation.motion
         slot.set_demand(pacer.step(time.monotonic(), time.thread_time() - began, empty=empty))
+
+
+def _obey(message: Downward, link: ChildLink, pipeline: Pipeline, keeper: EvidenceKeeper, pacer: Pacer) -> None:
+    if isinstance(message, KeepEvidence):
+        keeper.keep(message)
+    elif isinstance(message, Enrol):
+        pipeline.stages.enrolling.enrol(message)
+    elif isinstance(message, Adopt):
+        adopted = Settings.model_validate_json(message.settings)
+        pipeline.adopt(adopted.inference)
+        pacer.adopt(adopted.inference, adopted.capture.frames_per_second)
+        _tell(link, pipeline.report(), slowed=pacer.slowed)
 
 
 def _patience(spent_seconds: float) -> float:

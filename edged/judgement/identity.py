@@ -20,12 +20,15 @@ _UNKNOWN = ""  # no name is empty
 
 
 class Look(msgspec.Struct, frozen=True):
-    """One look-up. choice: a person's name, empty for a stranger, None for nobody. weight: the picture's quality."""
+    """One look-up. choice: a person's name, empty for a stranger, None for nobody. weight: the picture's quality.
+
+    similarity: cosine to the enrolled person who is nearest; None: nobody is enrolled.
+    """
 
     at_ms: float
     choice: str | None
     weight: float
-    similarity: float
+    similarity: float | None
     threshold: float
     stranger: str | None = None
 
@@ -77,6 +80,12 @@ def step(
     return IdentityMemory(tuple(kept.values()), looked), told
 
 
+def similarity_of(looks: Sequence[Look]) -> float | None:
+    """Mean cosine of these looks to the enrolled person who is nearest; None: nobody was enrolled."""
+    found = [one.similarity for one in looks if one.similarity is not None]
+    return round(sum(found) / len(found), 4) if found else None
+
+
 def known_by_now(memory: IdentityMemory, faces: Sequence[Face]) -> list[Who]:
     """What is to be told of faces that were judged before anybody counted as there."""
     found = [memory.of(face.track) for face in faces]
@@ -98,13 +107,16 @@ def _looked(settings: IdentitySettings, track: Track, look: Identity | None, at_
 def _vote(settings: IdentitySettings, look: Identity, at_ms: float) -> Look:
     choice: str | None = _UNKNOWN
     stranger = None
+    similarity = None if look.person is None else look.similarity
+    if look.stranger:
+        similarity = look.runner_up  # how near the cluster is says nothing of those who are enrolled
     if look.person is not None and look.similarity >= look.threshold:
         near = look.runner_up is not None and look.similarity - look.runner_up < settings.margin
         if look.stranger:
             stranger = look.person
         else:
             choice = None if near else look.person
-    return Look(at_ms, choice, max(look.quality, 1e-3), look.similarity, look.threshold, stranger)
+    return Look(at_ms, choice, max(look.quality, 1e-3), similarity, look.threshold, stranger)
 
 
 class _Tally(NamedTuple):
@@ -158,7 +170,7 @@ def _event(after: Track, before: Track) -> Who:
         stranger=after.stranger,
         previous=before.verdict,
         previous_person=before.person,
-        similarity=round(sum(one.similarity for one in agreeing) / len(agreeing), 4) if agreeing else None,
+        similarity=similarity_of(agreeing),
         threshold=agreeing[-1].threshold if agreeing else None,
         looks=len(agreeing),
         of_looks=len(after.looks),

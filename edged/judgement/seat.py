@@ -113,7 +113,8 @@ def step(
 def _scene(memory: SeatMemory, seen: Seen) -> Scene:
     who = memory.identity.of(memory.track)
     alive = memory.liveness.of(memory.track)
-    agreeing = [] if who is None else [one.similarity for one in who.looks if one.choice == (who.person or "")]
+    agreeing = [] if who is None else [one for one in who.looks if one.choice == (who.person or "")]
+    similarity = identity.similarity_of(agreeing)
     return Scene(
         someone=memory.someone,
         faces=seen.people,
@@ -122,7 +123,7 @@ def _scene(memory: SeatMemory, seen: Seen) -> Scene:
         who="undecided" if who is None else who.verdict,
         person=None if who is None else who.person,
         stranger=None if who is None else who.stranger,
-        who_score=round(max(0.0, sum(agreeing) / len(agreeing)), 4) if agreeing else None,
+        who_score=None if similarity is None else max(0.0, similarity),
         alive="undecided" if alive is None else alive.verdict,
         alive_score=None if alive is None else alive.score,
         witnesses=() if alive is None else alive.witnesses,

@@ -7,6 +7,8 @@ but by what is seen next. Pure; `docs/security-policy.md` has the table, the tes
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -181,8 +183,9 @@ def conditions(
     if scene.faces > 1:
         found["several_faces"] = (f"{scene.faces} faces", None)
     verdict, what, score = _sitter(settings, scene)
-    if verdict != "right_user":
-        # Beside the others, so that somebody who is now this and now that for moments does not begin anew each time.
+    if verdict not in ("right_user", memory.verdict):
+        # Beside the others, so that somebody who is now this and now that for moments does not begin anew each time. Not
+        # beside what has been told already: who comes after a stranger is not to be locked out while they are looked at.
         found["undecided"] = ("it is not the right person, as far as can be told", None)
     found[verdict] = (what, score)
     return found
@@ -196,13 +199,22 @@ def _sitter(settings: SecuritySettings, scene: Scene) -> tuple[SeatVerdict, str,
         if scene.who == "unknown":
             named = f" ({scene.stranger})" if scene.stranger else ""
             return "wrong_user", f"the face is a stranger's{named}", scene.who_score
-        if scene.who == "known" and settings.right_people and scene.person not in settings.right_people:
+        if scene.who == "known" and not _is_right(scene.person or "", settings.right_people):
             return "wrong_user", f"{scene.person} is not of judgement.security.right_people", scene.who_score
         if scene.who != "known":
             return "undecided", "who it is cannot be told yet", None
     if settings.require_live and scene.alive != "live":
         return "undecided", "whether the face is live cannot be told yet", None
     return "right_user", f"{scene.person or 'somebody'} is there", scene.who_score
+
+
+def _is_right(person: str, right_people: Sequence[str]) -> bool:
+    """As the gallery takes names: in whatever case, and however their accents are written. Nobody named: everybody is."""
+    return not right_people or _plain(person) in map(_plain, right_people)
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFC", name).strip().casefold()
 
 
 def _held(
@@ -240,19 +252,27 @@ def _become(
     frame: int,
     wall_ns: int,
 ) -> tuple[SecurityMemory, list[Seat]]:
-    """The verdict is this one now; told if it is another than before, or is recommended otherwise by the hour."""
-    if (verdict, mode) == (memory.verdict, memory.mode):
+    """The verdict is this one now; told if it is another than before, of another person, or is recommended otherwise by
+    the hour.
+    """
+    mine = next((each for each in memory.held if each.verdict == verdict), None)
+    another = (
+        verdict == "right_user"
+        and mine is not None
+        and _is_ripe(settings, memory, mine, at_ms)
+        and scene.person not in (None, memory.person)
+    )
+    if (verdict, mode) == (memory.verdict, memory.mode) and not another:
         return memory, []
     if verdict == memory.verdict == "starting":
         return msgspec.structs.replace(memory, mode=mode), []  # nothing has been said yet, in whatever mode
     rule = settings.rules().get(verdict)
     actions: tuple[Action, ...] = ()
-    if rule is not None and mode != "watch":
+    if rule is not None and (mode != "watch" or verdict == "blocked"):  # a block counts at every hour
         actions = tuple(each for each in rule.actions if each != "none")
     blocked = memory.blocked
     if "block" in actions and blocked is None:
         blocked = Blocked(verdict, wall_ns)
-    mine = next((each for each in memory.held if each.verdict == verdict), None)
     others = [each for each in memory.held if each.verdict != verdict]
     reasons = tuple(
         Reason(each.what, each.score, round((at_ms - each.since_ms) / MILLISECONDS, 1))

@@ -16,6 +16,7 @@ import contextlib
 import logging
 import os
 import random
+import select
 import selectors
 import signal
 import socket
@@ -335,12 +336,16 @@ class Supervisor:
         self._await_end(each, time.monotonic() + 1.0)
 
     def _await_end(self, each: Child, limit: float) -> None:
-        if each._process is None:
+        process = each._process
+        if process is None:
             return
-        try:
-            each._process.wait(max(0.0, limit - time.monotonic()))
-        except subprocess.TimeoutExpired:
+        end = select.poll()
+        end.register(each._exit_fd, select.POLLIN)
+        if not end.poll(max(0.0, limit - time.monotonic()) * 1000):
             return
+        # Before it is reaped, also where it ended as it was asked to: what it forked need not have heard of that.
+        _end_descendants(process)
+        process.wait()
         self._forget(each)
 
     def _lost(self, each: Child, cause: Cause, reason: str, *, final: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_origin
 from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
-from edged.configuration.options import field_at, kinds_of, leaves, remote_of, section_of, value_at
+from edged.configuration.options import field_at, guarded, kinds_of, leaves, remote_of, section_of, value_at
 from edged.configuration.problems import problem_of, unknown_setting
 from edged.errors import SettingProblem
 from edged.remote.patch import laid_over, leaves_of, merged
@@ -68,6 +68,9 @@ def judge_overlay(
             problem = problem_of(details, merged_values, {})
             problems.setdefault(problem.path, _short(problem))
         return Rejected(tuple(problems.values()))
+    for changed in differing(file, settings):
+        if guarded(file, changed):
+            problems.setdefault(changed, _guarded(changed, value_at(settings, changed)))
     if problems:
         return Rejected(tuple(problems.values()))
     return Accepted(overlay, settings)
@@ -147,6 +150,15 @@ def _not_from_afar(path: str, field: FieldInfo) -> SettingProblem:
     else:
         why = "is for the owner of the device alone"
     return SettingProblem(path, None, f"cannot be set from afar: it {why}", "set it in the settings file")
+
+
+def _guarded(path: str, value: Any) -> SettingProblem:
+    return _short(
+        SettingProblem(
+            path, value, "cannot be set from afar while judgement.security.enabled: the seat's policy sees by it",
+            "set it in the settings file",
+        )
+    )  # fmt: skip
 
 
 def _without(overlay: Mapping[str, Any], problems: Mapping[str, SettingProblem]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from edged.settings.hooks import HookSettings
 from edged.settings.keeping import AuditSettings, EvidenceSettings, HistorySettings
 from edged.settings.liveness import LivenessSettings
 from edged.settings.objects import AttributeSettings, LensSettings, ObjectSettings
-from edged.settings.recognition import RecognitionSettings
+from edged.settings.recognition import LATEST_FACTOR, RecognitionSettings
 from edged.settings.security import SecuritySettings
 from edged.settings.signing import SigningSettings
 from edged.settings.verdicts import IdentitySettings, LivenessJudgementSettings, ObjectJudgementSettings
@@ -440,4 +440,17 @@ class Settings(Section):
             )
         if policy.enabled and policy.require_live and not self.inference.liveness.enabled:
             raise ValueError("judgement.security.require_live needs inference.liveness.enabled = true")
+        return self
+
+    @model_validator(mode="after")
+    def _a_steady_name_lasts(self) -> Settings:
+        # A settled face may be asked about as rarely as this: its name would lapse in between, and come back.
+        recheck, memory = self.inference.recognition.recheck_seconds, self.judgement.identity.memory_seconds
+        longest = recheck * LATEST_FACTOR
+        if memory < longest:
+            raise ValueError(
+                f"judgement.identity.memory_seconds = {memory:g} is too short for inference.recognition.recheck_seconds = "
+                f"{recheck:g}: a known face may be looked at again after {longest:g} s only ({LATEST_FACTOR:g} times that), "
+                f"and its name would lapse meanwhile; set memory_seconds to {longest:g} or more, or lower recheck_seconds"
+            )
         return self

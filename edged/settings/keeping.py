@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import model_validator
 
 from edged.settings.base import Section, option
+
+# As edged/events.py has them. A kind that does not exist would be waited for in vain, and nobody would know.
+EventKind = Literal[
+    "presence", "gaze", "dwell", "blink", "drowsy", "health", "config", "hook", "identity", "liveness", "challenge",
+    "object", "security",
+]  # fmt: skip
+SecurityVerdict = Literal[
+    "starting", "off", "right_user", "undecided", "nobody", "wrong_user", "several_faces", "phone", "spoof",
+    "camera_blocked", "camera_gone", "model_missing", "broker_gone", "blocked",
+]  # fmt: skip
 
 
 class EvidenceUploadSettings(Section):
@@ -53,12 +64,13 @@ class EvidenceSettings(Section):
     key_file: Path | None = option(
         None, "Key that encrypts them (edged evidence keygen). Better: a systemd credential named evidence_key."
     )
-    kinds: list[str] = option(["security"], "Kinds of events around which pictures are kept.")
-    verdicts: list[str] = option(
+    kinds: list[EventKind] = option(["security"], "Kinds of events around which pictures are kept.")
+    verdicts: list[SecurityVerdict] = option(
         ["spoof", "wrong_user", "several_faces", "phone", "camera_blocked"],
         "Verdicts of security events around which pictures are kept.",
     )
-    before_seconds: float = option(3.0, "Pictures of so long before the event are kept.", unit="s", ge=0, le=30)
+    # Longer than the patience of the verdicts below: of a covered lens the pictures show what came before the dark.
+    before_seconds: float = option(8.0, "Pictures of so long before the event are kept.", unit="s", ge=0, le=30)
     after_seconds: float = option(2.0, "And of so long after it.", unit="s", ge=0, le=30)
     pictures_per_second: float = option(2.0, "Pictures kept of each second.", unit="1/s", gt=0, le=10)
     quality: int = option(85, "JPEG quality.", ge=10, le=100)
@@ -92,7 +104,7 @@ class AuditSettings(Section):
     """The chained record of verdicts, actions, changes and accesses."""
 
     enabled: bool = option(True, "Keep the audit trail, once there is something to write in it.")
-    kinds: list[str] = option(["security", "config"], "Kinds of events that are recorded.")
+    kinds: list[EventKind] = option(["security", "config"], "Kinds of events that are recorded.")
     publish_seconds: float = option(
         600.0,
         "How far the trail has come is published after every new record, and no sooner than this after the last time.",
@@ -106,7 +118,7 @@ class HistorySettings(Section):
     """Past events, for questions."""
 
     enabled: bool = option(False, "Keep past events for `edged history`.")
-    kinds: list[str] = option([], "Kinds of events that are kept; none named: all.")
+    kinds: list[EventKind] = option([], "Kinds of events that are kept; none named: all.")
     keep_days: float = option(30.0, "Older events are deleted.", unit="d", gt=0, le=3650)
     limit_megabytes: int = option(
         64, "Most room that past events take; the oldest go first.", unit="MB", ge=1, le=10_000

@@ -10,6 +10,10 @@ from edged.settings.base import Fraction, Section, option
 EmbeddingModel = Literal["auto", "sface", "sface_int8", "mobilefacenet_dr", "mobilefacenet_f32", "mobilefacenet_uint8"]
 
 
+# The budget may put the next look at a known face off, but not beyond this many times `recheck_seconds`.
+LATEST_FACTOR = 6.0
+
+
 class RecognitionSettings(Section):
     """Embedding faces and looking them up in the gallery."""
 
@@ -38,7 +42,8 @@ class RecognitionSettings(Section):
     least_quality: Fraction = option(0.3, "A picture of a face below this quality is not asked about.")
     recheck_seconds: float = option(
         5.0,
-        "A face that was recognised is looked at again this often.",
+        "A face that was recognised is looked at again this often; at the latest after six times this, which "
+        "judgement.identity.memory_seconds must cover.",
         unit="s",
         remote="live",
         ge=0.2,

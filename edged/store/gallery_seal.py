@@ -19,6 +19,7 @@ import msgspec
 
 from edged.errors import StoreError
 
+GALLERY_FILE = "gallery.db"
 KEY_FILE = "gallery.key"
 _KEY_BYTES = 32
 _MODULUS = 1 << 256
@@ -45,7 +46,13 @@ def read_key(folder: Path, key_file: Path | None) -> bytes:
     """The key; made at the first time if no file is named. Raises StoreError with the cure."""
     path = key_file or folder / KEY_FILE
     try:
-        if key_file is None:
+        if key_file is None and not path.exists():
+            # With a new key everybody would look tampered with, and a repair would drop them all.
+            if _holds_something(gallery := folder / GALLERY_FILE) and not path.exists():
+                raise StoreError(
+                    f"the gallery's key {path} is gone, and {gallery} counts for nothing without it (restore the key from a "
+                    "copy, set inference.recognition.key_file to where it is, or move the gallery away and enroll anew)"
+                )
             _make(path)
         key = path.read_bytes()
     except OSError as error:
@@ -60,10 +67,12 @@ def read_key(folder: Path, key_file: Path | None) -> bytes:
     return key
 
 
+def _holds_something(gallery: Path) -> bool:
+    return gallery.exists() and gallery.stat().st_size > 0
+
+
 def _make(path: Path) -> None:
     """Whole or not at all, and by one of several that begin at once."""
-    if path.exists():
-        return
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:

@@ -54,12 +54,12 @@ class History:
     def add(self, payloads: Iterable[Mapping[str, Any]]) -> None:
         """Keep events, as one transaction; what is there already stays as it is. Raises StoreError."""
         rows = [
-            (payload["id"], at_ms(payload["at"]), payload["kind"], person_of(payload), msgspec.json.encode(payload))
+            (payload["id"], at_ms(payload["at"]), payload["kind"], *_people(payload), msgspec.json.encode(payload))
             for payload in payloads
         ]
         try:
             self._database.executemany(
-                "INSERT OR IGNORE INTO past (id, at_ms, kind, person, payload) VALUES (?, ?, ?, ?, ?)", rows
+                "INSERT OR IGNORE INTO past (id, at_ms, kind, person, other, payload) VALUES (?, ?, ?, ?, ?, ?)", rows
             )
         except Error as error:
             raise self._failure(error) from error
@@ -105,12 +105,11 @@ def at_ms(moment: str) -> int:
     return round(datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp() * 1000)
 
 
-def person_of(payload: Mapping[str, Any]) -> str:
-    """Whom an event is about; empty: nobody by name."""
-    for field in ("person", "previous_person"):
-        if isinstance(name := payload.get(field), str):
-            return name
-    return ""
+def _people(payload: Mapping[str, Any]) -> tuple[str, str]:
+    """Whom an event is about, and whom it names besides: a face that was taken for one, and is now for another."""
+    named = [name for field in ("person", "previous_person") if isinstance(name := payload.get(field), str)]
+    first, second, *_ = (*dict.fromkeys(named), "", "")
+    return first, second
 
 
 def cameras(folder: Path) -> list[str]:
@@ -159,14 +158,20 @@ def _files(folder: Path, question: Question) -> list[Path]:
 
 
 def _where(question: Question) -> tuple[str, list[Any]]:
-    parts, values = ["at_ms >= ? AND at_ms < ?"], [question.since_ms, question.until_ms]
-    for column, wanted in (("kind", question.kinds), ("person", question.people)):
-        if wanted:
-            parts.append(f"{column} IN ({', '.join('?' * len(wanted))})")
-            values += wanted  # type: ignore[arg-type]
+    parts, values = ["at_ms >= ? AND at_ms < ?"], list[Any]((question.since_ms, question.until_ms))
+    if question.kinds:
+        parts.append(f"kind IN ({_marks(question.kinds)})")
+        values += question.kinds
     if question.people:
-        parts.append("person != ''")  # so that the index, which has nobody else's events, may be used
+        # Never empty ones, so that the indexes, which have nobody else's events, may be used.
+        named = (f"({column} IN ({_marks(question.people)}) AND {column} != '')" for column in ("person", "other"))
+        parts.append(f"({' OR '.join(named)})")
+        values += question.people * 2
     return " AND ".join(parts), values
+
+
+def _marks(values: tuple[str, ...]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def _ask_one(path: Path, question: Question, newest: int) -> Iterator[tuple[int, dict[str, Any]]]:

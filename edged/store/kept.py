@@ -96,7 +96,10 @@ class KeptFile:
         except OSError as error:
             if not self.problem:
                 log.error("%s cannot be written: %s", self._path, error.strerror)
-            self.problem = f"settings from afar and a pause are not kept over a restart: {self._path}: {error.strerror}"
+            self.problem = (
+                "settings from afar, a block of the seat and a pause are not kept over a restart: "
+                f"{self._path}: {error.strerror}"
+            )
 
     def _read(self) -> Kept:
         if self._path is None:

@@ -93,3 +93,10 @@ def _past(database: Database) -> None:
     )
     database.execute("CREATE INDEX past_at ON past (at_ms)")
     database.execute("CREATE INDEX past_person ON past (person, at_ms) WHERE person != ''")
+
+
+@HISTORY_MIGRATIONS(name="0002_other")
+def _other(database: Database) -> None:
+    # Whom an event names besides the one it is about, else empty.
+    database.execute("ALTER TABLE past ADD COLUMN other TEXT NOT NULL DEFAULT ''")
+    database.execute("CREATE INDEX past_other ON past (other, at_ms) WHERE other != ''")

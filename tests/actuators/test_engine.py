@@ -157,7 +157,7 @@ def test_a_performer_that_quotes_sensitive_text_is_not_repeated(bench: Bench, re
     assert "hunter" not in repr(bench.told)
     refused = bench.ask("say", Text("hunter2", sensitive=True), refuse=reason)
     assert bench.states(refused) == ["rejected"]
-    assert "hunter" not in repr(bench.told) + bench.engine.last_error
+    assert "hunter" not in repr(bench.told) + bench.engine.register.last_error
 
 
 # -- refused --------------------------------------------------------------------------------------------------------
@@ -552,7 +552,7 @@ def test_what_is_hopeless_or_of_its_moment_is_not_tried_again(bench: Bench, acti
     bench.end("failed", "no", retry=retry)
     bench.wait(3599)
     assert bench.states(job) == ["accepted", "running", "failed"]
-    assert bench.engine.last_error == f"{action}: no"
+    assert bench.engine.register.last_error == f"{action}: no"
 
 
 def test_an_orderly_end_tells_everybody_and_keeps_what_is_durable(bench: Bench) -> None:

@@ -68,7 +68,7 @@ def test_each_refusal_is_counted_by_its_kind_and_told_under_its_id(bench: Bench)
         assert word in told[0].reason
         assert bench.gate.refused[kind] == before + 1
     assert bench.begun == []
-    assert bench.engine.ends == {"rejected": 17}
+    assert bench.engine.register.ends == {"rejected": 17}
 
 
 @pytest.mark.parametrize("bad", ["short", "x" * 65, "has space", "a/b/c/d/e/f", "+" * 10, "ü" * 10, 5, None, ["a"], ""])
@@ -401,7 +401,7 @@ def test_a_request_that_cannot_be_noted_is_not_done_and_is_told_once_the_disk_is
     effects = bench.gate.take(Message("t", encoded(bench.request()), 1, retain=False), bench.now)
     assert effects == []  # nobody can tell whether there is such a job already
     assert dict(bench.gate.refused) == {"unnoted": 1}
-    assert "cannot be used" in bench.engine.last_error
+    assert "cannot be used" in bench.engine.register.last_error
     effects = bench.gate.take(Message("t", encoded(bench.request("stop")), 1, retain=False), bench.now)
     assert bench.stopped()
     assert any(isinstance(each, Tell) and each.state.state == "succeeded" for each in effects)

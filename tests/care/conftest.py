@@ -12,7 +12,8 @@ from edged.bus.outbox import OutgoingEvent
 from edged.keys import make_key
 from edged.store import audit
 from edged.store.database import Database
-from edged.store.gallery import Gallery, NewVector
+from edged.store.gallery import Gallery
+from edged.store.gallery_people import NewVector
 from edged.store.history import History
 from edged.store.kept import KeptFile
 from edged.store.migrations import JOB_MIGRATIONS

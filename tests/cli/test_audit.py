@@ -15,7 +15,8 @@ from edged.errors import BrokerError
 from edged.settings import MqttSettings
 from edged.store.audit import NAME, Head, Trail
 from edged.store.audit_check import records
-from edged.store.gallery import Gallery, NewVector
+from edged.store.gallery import Gallery
+from edged.store.gallery_people import NewVector
 from edged.store.history import History
 from edged.topics import AuditState
 from tests.cli.edged_command import edged

@@ -91,6 +91,22 @@ def test_without_pictures_being_asked_for_none_is_written(evidence: list[str], k
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_pictures_are_nobody_elses_to_read_also_where_a_file_or_a_link_has_the_name(
+    evidence: list[str], key: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    first, second = (folder / f"{evidence[0]}-{number:02d}.jpg" for number in (1, 2))
+    first.touch()
+    first.chmod(0o666)
+    second.symlink_to(tmp_path / "elsewhere")
+    found = edged("evidence", "show", evidence[0], "--output", str(folder), "--set", key)
+    assert found.returncode == 0, found.stderr
+    assert [path.lstat().st_mode & 0o777 for path in (first, second)] == [0o600, 0o600]
+    assert first.stat().st_size > 0
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_a_wrong_or_missing_key_is_named_and_never_shown(evidence: list[str], tmp_path: Path, state: Path) -> None:
     assert "evidence keygen" in edged("evidence", "show", evidence[0]).stderr
     other = key_file(tmp_path, os.urandom(32))
@@ -118,6 +134,12 @@ def test_the_key_may_be_a_systemd_credential(evidence: list[str], tmp_path: Path
     key_file(tmp_path).rename(tmp_path / "evidence_key")
     found = edged("evidence", "show", evidence[0], environment={"CREDENTIALS_DIRECTORY": str(tmp_path)})
     assert found.returncode == 0, found.stderr
+    (tmp_path / "evidence_key").write_text("gibberish", encoding="ascii")
+    found = edged("evidence", "show", evidence[0], environment={"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert found.returncode == 2
+    assert "systemd credential evidence_key" in found.stderr
+    assert "signing" not in found.stderr
+    assert "gibberish" not in found.stderr
 
 
 def test_what_was_deleted_is_recorded_and_missing_nothing(evidence: list[str], state: Path, key: str) -> None:
@@ -151,6 +173,18 @@ def test_tampering_with_evidence_is_found_and_named(evidence: list[str], state: 
     shown = edged("evidence", "show", evidence[0], "--set", key)
     assert shown.returncode == 1
     assert "picture 2 was altered" in shown.stdout
+
+
+def test_evidence_that_lies_with_another_camera_is_named(evidence: list[str], state: Path, key: str) -> None:
+    other = state / "evidence" / "back"
+    other.mkdir()
+    name = f"{evidence[0]}.evidence"
+    (other / name).write_bytes((state / "evidence" / "front" / name).read_bytes())
+    found = edged("evidence", "verify", "--set", key)
+    assert found.returncode == 1
+    assert f"{name} of camera back is one of camera front" in found.stdout
+    shown = edged("evidence", "show", evidence[0], "--set", key)
+    assert f"{evidence[0]} of back, {evidence[0]} of front" in shown.stderr
 
 
 def test_without_the_key_the_trail_still_tells_what_was_altered(evidence: list[str], state: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -86,6 +87,43 @@ def test_pictures_of_another_are_not_added_to_somebody(home: Path) -> None:
     done = faces(home, "enroll", "Colin", "-i", data_file(TONY.format(3)))
     assert done.returncode == 1
     assert "do not look like the Colin who is known" in done.stderr
+
+
+def test_after_a_change_of_the_model_who_has_kept_pictures_is_known_and_no_other_is_added(home: Path) -> None:
+    other = ("--set", "inference.recognition.model=mobilefacenet_dr")
+    (home / "models" / "mobilefacenet_dr.tflite").symlink_to(data_file("models/mobilefacenet_dr.tflite"))
+    faces(home, "enroll", "Tony", "--keep-pictures", "-i", data_file(TONY.format(2)), data_file(TONY.format(3)))
+    faces(home, "enroll", "Colin", "-i", data_file(COLIN.format(2)))
+    refused = faces(home, "enroll", "Tony", *other, "-i", data_file(COLIN.format(3)))
+    assert refused.returncode == 1
+    assert "do not look like the Tony who is known" in refused.stderr
+    assert ": Tony (cosine" in faces(home, "test", data_file(TONY.format(4)), *other).stdout
+    unlike = faces(home, "enroll", "Colin", *other, "-i", data_file(COLIN.format(3)))
+    assert unlike.returncode == 0
+    assert "warning: what was kept of Colin is of another model" in unlike.stdout
+
+
+def test_what_is_no_picture_is_named_as_what_it_is(home: Path) -> None:
+    (home / "empty").mkdir()
+    (home / "text.jpg").write_text("no picture")
+    os.mkfifo(home / "pipe.jpg")
+    done = faces(home, "test", home / "none.jpg", home / "empty", home / "text.jpg", home / "pipe.jpg")
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [
+        f"{home / 'none.jpg'}: there is no such file",
+        f"{home / 'empty'}: no picture is in this folder (folders within are not looked into)",
+        f"{home / 'text.jpg'}: this is no picture",
+        f"{home / 'pipe.jpg'}: this is no picture",
+    ]
+    nobody = faces(home, "enroll", "Eve", "-i", home / "empty")
+    assert nobody.stderr.strip().endswith("empty: no picture is in this folder (folders within are not looked into)")
+
+
+def test_a_list_is_whole_where_no_terminal_is(home: Path) -> None:
+    name = "Maximiliana Theodora von und zu Hohenstein-Wallenberg"
+    faces(home, "enroll", name, "-i", data_file(TONY.format(2)))
+    (line,) = [one for one in faces(home, "list").stdout.splitlines() if name in one]
+    assert MODEL in line
 
 
 def test_somebody_is_enrolled_from_a_clip_as_from_a_camera(home: Path) -> None:

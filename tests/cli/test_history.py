@@ -69,8 +69,17 @@ def test_what_is_deleted_is_gone_and_recorded_without_its_name(past: Path) -> No
     assert found.stdout == "deleted 1 past events\n"
     assert edged("history", "--person", "anna").stdout == ""
     (record,) = records(past)
-    assert (record.kind, record.data["events"]) == ("history", 1)
+    assert (record.kind, record.data["events"], record.data["people"]) == ("history", 1, 1)
+    assert "anna" not in json.dumps(record.data)
     assert b"anna" not in b"".join(path.read_bytes() for path in past.glob("*.history.db*"))
+
+
+def test_a_deletion_that_cannot_be_recorded_is_not_done(past: Path) -> None:
+    (past / "audit.jsonl").mkdir()
+    found = edged("history", "--purge", "--yes")
+    assert found.returncode == 1
+    assert "audit.jsonl cannot be written" in found.stderr
+    assert edged("history", "--person", "anna").stdout
 
 
 def test_wrong_questions_are_named(past: Path) -> None:

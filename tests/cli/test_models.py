@@ -43,7 +43,8 @@ def test_verify_of_a_named_model_insists_on_it(tmp_path: Path) -> None:
 def test_list_says_what_is_here_and_what_for(tmp_path: Path) -> None:
     done = edged("models", "list", "--directory", str(tmp_path))
     assert done.returncode == 0
-    assert "iris_landmark" in done.stdout
+    (line,) = [one for one in done.stdout.splitlines() if one.startswith("iris_landmark ")]
+    assert line.endswith("blinks and gaze.")
     assert str(tmp_path) in done.stdout
     listed = json.loads(edged("models", "list", "--directory", str(tmp_path), "--json").stdout)
     assert {one["name"] for one in listed if one["needed"]} == FOUR

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from edged.configuration.loading import load
 from edged.errors import SettingProblem, SettingsError
+from edged.events import EVENT_KINDS, SeatVerdict
+from edged.settings.keeping import EventKind, SecurityVerdict
 
 
 def problems(
@@ -160,3 +163,19 @@ def test_a_file_that_is_not_there_or_is_a_folder_is_one_sentence(tmp_path: Path)
         load(tmp_path / "none.toml", {}, {})
     with pytest.raises(SettingsError, match="is a folder"):
         load(tmp_path, {}, {})
+
+
+def test_a_kind_or_verdict_that_does_not_exist_is_refused_for_nothing_would_ever_be_kept_of_it(tmp_path: Path) -> None:
+    found = problems(
+        '[evidence]\nkinds = ["securty"]\nverdicts = ["spoofed"]\n[audit]\nkinds = ["enrolled"]\n'
+        '[history]\nkinds = ["presense"]\n',
+        tmp_path,
+    )
+    assert set(found) == {"evidence.kinds", "evidence.verdicts", "audit.kinds", "history.kinds"}
+    assert "did you mean spoof?" in str(found["evidence.verdicts"])
+    assert "did you mean security?" in str(found["evidence.kinds"])
+
+
+def test_the_kinds_and_verdicts_that_may_be_kept_are_those_there_are() -> None:
+    assert get_args(EventKind) == EVENT_KINDS
+    assert get_args(SecurityVerdict) == get_args(SeatVerdict)

@@ -119,7 +119,7 @@ def test_missing_models_degrade(stage: Theatre) -> None:
     stage.start()
     health = stage.wait_for("degraded")
     assert health["missing_models"] == ["iris_landmark"]
-    assert "edged models pull" in health["reasons"][0]
+    assert "edged models pull iris_landmark" in health["reasons"][0]
 
 
 def test_a_lost_camera_is_told_and_nobody_is_there_any_more(theatre: Theatre) -> None:

@@ -12,9 +12,13 @@ from typing import Any
 import pytest
 
 from edged.bus.asking import signed_command
+from edged.daemon.guarding import around
+from edged.daemon.health import Verdict
 from edged.keys import make_key, read_key
+from edged.settings import Settings
 from edged.signing import signature
-from edged.store.gallery import Gallery, NewVector
+from edged.store.gallery import Gallery
+from edged.store.gallery_people import NewVector
 from tests.daemon.conftest import Theatre
 
 QUICK = {"after_seconds": 0.2}
@@ -111,7 +115,7 @@ def test_the_seat_in_sequence(guarded: Guarded) -> None:
     guarded.theatre.pull("phone", "yes")
     guarded.becomes("phone")
     theatre = guarded.theatre
-    theatre.until(lambda: len(guarded.verdicts()) >= 7)
+    theatre.until(lambda: guarded.verdicts()[-1:] == ["phone"])
     wanted = ["nobody", "right_user", "nobody", "wrong_user", "spoof", "right_user", "phone"]
     assert [each for each in guarded.verdicts() if each in wanted] == wanted
     assert [event["previous"] for event in theatre.all("event/security")][1:] == guarded.verdicts()[:-1]
@@ -204,6 +208,13 @@ def test_where_the_memory_is_damaged_the_seat_is_blocked(guarded: Guarded) -> No
     guarded.becomes("right_user")
 
 
+def test_where_there_is_no_memory_the_seat_is_blocked(guarded: Guarded) -> None:
+    guarded.state_directory.write_text("a file where the folder was", encoding="utf-8")
+    guarded.sits("anna")
+    guarded.theatre.start()
+    assert guarded.becomes("blocked")["blocked_by"] == "a memory that is not there"
+
+
 def test_where_nobody_can_be_blocked_a_damaged_memory_blocks_nobody(guarded: Guarded) -> None:
     guarded.configure(spoof={"after_seconds": 0.1})
     guarded.state_directory.mkdir(mode=0o700)
@@ -235,10 +246,29 @@ class TestFailSafe:
         guarded.theatre.pull("camera", "streaming")
         guarded.becomes("right_user")
 
+    def test_what_the_policy_sees_by_cannot_be_switched_off_from_afar(self, guarded: Guarded) -> None:
+        guarded.sits("photo")
+        guarded.start()
+        guarded.becomes("blocked")
+        guarded.theatre.publish("config/change", {"inference": {"liveness": {"enabled": False}}})
+        guarded.theatre.until(lambda: guarded.theatre.last("config/result") is not None)
+        result = guarded.theatre.last("config/result")
+        assert (result["status"], [each["path"] for each in result["errors"]]) == (
+            "rejected", ["inference.liveness.enabled"],
+        )  # fmt: skip
+
     def test_the_camera_never_comes(self, guarded: Guarded) -> None:
         guarded.theatre.pull("camera", "unplugged")
         guarded.theatre.start()
         assert guarded.becomes("camera_gone")["actions"] == ["lock"]
+
+    def test_while_the_camera_is_opened_it_is_gone_and_nobody_says_that_nobody_is_there(self) -> None:
+        settings = Settings.model_validate({"judgement": {"security": {"enabled": True, "require": "anybody"}}})
+        now = time.localtime()
+        for status in ("starting", "no_camera", "stalled", "paused"):
+            seen = around(settings, Verdict(status, ("the camera is being opened",)), None, broker=True, local=now)
+            assert seen.camera == "the camera is being opened", status
+        assert around(settings, Verdict("degraded", ("hot",)), None, broker=True, local=now).camera == ""
 
     def test_whoever_pauses_the_camera_does_not_pause_the_policy(self, guarded: Guarded) -> None:
         guarded.sits("anna")
@@ -326,6 +356,13 @@ class TestPeople:
         assert (answer["status"], answer["data"]["name"], answer["data"]["vectors"]) == ("ok", "Anna", 5)
         assert guarded.answer("enroll", guarded.signed("enroll", name="Nemo"))["error"] == "nobody was seen"
 
+    def test_nobody_is_enrolled_while_it_is_paused_and_that_is_said_at_once(self, guarded: Guarded) -> None:
+        guarded.sits("stranger")
+        guarded.start()
+        assert guarded.answer("pause", {})["status"] == "ok"
+        answer = guarded.answer("enroll", guarded.signed("enroll", name="Anna", seconds=30))
+        assert answer["error"] == "paused, so nobody can be seen; publish command/resume first"
+
     @pytest.mark.parametrize(
         ("command", "options", "said"),
         [
@@ -385,11 +422,12 @@ def test_an_unlock_begins_the_grace(guarded: Guarded) -> None:
     assert guarded.answer("unlocked", guarded.signed("unlocked"))["status"] == "ok"
 
 
-def test_the_trail_has_releases_and_verdicts(guarded: Guarded) -> None:
+def test_the_trail_has_releases_unlocks_and_verdicts(guarded: Guarded) -> None:
     guarded.start()
     guarded.sits("photo")
     guarded.becomes("blocked")
     assert guarded.answer("release", guarded.signed("release"))["status"] == "ok"
+    assert guarded.answer("unlocked", guarded.signed("unlocked"))["status"] == "ok"
     guarded.theatre.close()
     trail = "".join(
         path.read_text(encoding="utf-8", errors="replace")
@@ -398,6 +436,7 @@ def test_the_trail_has_releases_and_verdicts(guarded: Guarded) -> None:
     )
     assert '"spoof"' in trail
     assert '"released"' in trail
+    assert '"kind":"unlocked"' in trail
 
 
 def test_the_seat_is_told_anew_also_while_nothing_is_seen(guarded: Guarded) -> None:

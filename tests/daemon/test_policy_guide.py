@@ -69,6 +69,18 @@ def test_the_screen_is_locked_by_the_bindings(tmp_path: Path) -> None:
     assert fired(Advice(sign_out=True, alert=True), "spoof") == ["sign_out"]
     assert fired(Advice(warn=True), "several_faces") == []
 
+    # What the broker lost, or kept until it was too old, is still in the state, which it repeats at the next connect.
+    missed = Bindings(bindings, lambda _unix: 0)
+    for action, name in (("lock", "seat_still"), ("sign_out", "sign_out_still")):
+        told = {"verdict": "wrong_user", "do": {"lock": action == "lock", "sign_out": action == "sign_out"}}
+        state = Message("edged/camera/front/state/security", json.dumps(told).encode(), 1, True)
+        assert missed.hear(state, now) == []
+        (still,) = missed.tick(Now(now.unix + 4, now.steady + 4))
+        assert still.order is not None
+        assert (still.binding, still.order.action) == (name, "lock")
+        assert missed.tick(Now(now.unix + 60, now.steady + 60)) == []
+        now = Now(now.unix + 100, now.steady + 100)
+
     watching = Bindings(bindings, lambda _unix: 0)
     gone = Message("edged/camera/front/availability", b"offline", 1, False)
     assert watching.hear(gone, now) == []

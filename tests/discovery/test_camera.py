@@ -198,10 +198,20 @@ def test_availability_is_the_daemon_and_for_the_camera_its_freshness_too() -> No
     assert components()["status"]["availability"] == [daemon]
 
 
+def test_what_the_policy_sees_by_has_no_control_that_would_be_refused() -> None:
+    guarding = Settings.model_validate(
+        {"inference": {"recognition": {"enabled": True}}, "judgement": {"security": {"enabled": True}}}
+    )
+    keys = {one.key for one in controls(guarding)}
+    assert "set_judgement_presence_leave_seconds" in keys
+    assert not [key for key in keys if key.startswith(("set_inference_liveness", "set_judgement_objects"))]
+    assert "set_inference_liveness_enabled" in {one.key for one in controls(Settings())}
+
+
 def test_every_option_that_may_change_from_afar_has_a_control_whose_wish_is_granted() -> None:
     lists = {leaf.path for leaf in leaves() if get_origin(leaf.field.annotation) in (list, tuple)}
     wanted = {leaf.path for leaf in leaves() if remote_of(leaf.field) != "never"} - lists
-    assert len(list(controls())) == len(wanted)
+    assert len(list(controls(Settings()))) == len(wanted)
     for path in wanted:
         one = components()["set_" + path.replace(".", "_")]
         values: list[str]

@@ -27,7 +27,9 @@ TOYS = """
     import time
     from pathlib import Path
 
+    from edged import messages
     from edged.hooks import Hook
+    from edged.messages import HookAnswer
 
 
     class Echo(Hook):
@@ -89,8 +91,33 @@ TOYS = """
 
     class Odd(Hook):
         def on_event(self, event):
-            return {"set": {1}, "list": ["x"], "long": {"x": "x" * 9000}, "nan": {"x": float("nan")}}[event["change"]] \\
-                if event["change"] != "set" else {"x": {1}}
+            deep = {}
+            for _ in range(900):
+                deep = {"x": deep}
+            name = os.fsdecode(b"caf\\xe9.jpg")
+            return {
+                "set": {"x": {1}}, "list": ["x"], "long": {"x": "x" * 9000}, "nan": {"x": float("nan")},
+                "name": {"x": name}, "deep": deep,
+            }[event["change"]]
+
+
+    class Forker(Hook):
+        def on_event(self, event):
+            child = os.fork()
+            while not child:
+                time.sleep(120)  # as multiprocessing's workers: with the handlers and the signals' masks of its parent
+            return {"child": child}
+
+
+    class Liar(Hook):
+        # Answers for itself, past what edged looks at on its side.
+        def on_event(self, event):
+            links = [fd for fd in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{fd}")]
+            links = [int(fd) for fd in links if os.readlink(f"/proc/self/fd/{fd}").startswith("socket:")]
+            data = {"deep": b'{"x":' + b"[" * 4000 + b"]" * 4000 + b"}", "half": b'{"x":"' + bytes([92]) + b'ud800"}'}
+            answer = messages.encode(HookAnswer(1, data[event["change"]]))
+            os.write(links[0], answer)
+            time.sleep(0.2)
 
 
     class Printer(Hook):
@@ -153,7 +180,7 @@ TOY_POINTS = {
     **{
         name.lower(): f"toyhooks:{name}"
         for name in (
-            "Echo", "Watcher", "Quiet", "Sleeper", "Raiser", "Crasher", "Hog", "Odd", "Printer", "Curious",
+            "Echo", "Watcher", "Quiet", "Sleeper", "Raiser", "Crasher", "Hog", "Odd", "Forker", "Liar", "Printer", "Curious",
             "BadStart", "NoCalls", "BadEvents", "BadCooldown", "Misspelt", "factory", "no_hook", "number",
         )
     },

@@ -61,6 +61,16 @@ def test_a_failed_call_is_shown_and_fails_the_trial(site: Path, recording: Path)
     assert done.stdout == ""
 
 
+def test_a_hook_that_cannot_be_started_is_said_in_one_sentence_after_its_own_traceback(
+    site: Path, recording: Path
+) -> None:
+    done = edged("hooks", "try", "badstart", str(recording))
+    assert done.returncode == 1
+    assert "the door bell at 10.0.0.7 does not answer" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("edged: badstart cannot be started: it fails with OSError")
+    assert "/typer/" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "told"),
     [

@@ -191,6 +191,8 @@ def test_a_call_that_raises_costs_nothing_but_itself(host: Hosting, capfd: pytes
         ("set", "returned what JSON cannot say: Object of type set is not JSON serializable"),
         ("nan", "returned what JSON cannot say: Out of range float values are not JSON compliant"),
         ("long", "returned 9009 bytes (at most 8192 are published)"),
+        ("name", "returned text that is no Unicode"),
+        ("deep", "returned what is nested more than 32 deep"),
     ],
 )
 def test_what_cannot_be_published_is_a_failed_call(host: Hosting, change: str, trouble: str) -> None:
@@ -202,6 +204,18 @@ def test_what_cannot_be_published_is_a_failed_call(host: Hosting, change: str, t
     assert not stage.said
     (problem,) = stage.hooks.problems()
     assert problem.startswith(f"hook odd {trouble}")
+
+
+@pytest.mark.parametrize("change", ["deep", "half"])
+def test_an_answer_that_cannot_be_read_is_a_failed_call_and_not_the_end_of_the_daemon(
+    host: Hosting, change: str
+) -> None:
+    stage = host({"liar": {}, "echo": {}})
+    stage.until(lambda: stage.running("liar", "echo"))
+    stage.hooks.happened(event(change=change))
+    stage.until(lambda: stage.hooks.states()["liar"].failed == 1)
+    stage.until(lambda: stage.data("echo"))
+    assert not stage.data("liar")
 
 
 def test_a_hook_that_says_something_about_every_frame_is_held_back(host: Hosting) -> None:
@@ -314,6 +328,15 @@ def test_stopping_lets_hooks_close_and_kills_those_that_do_not_end(host: Hosting
     assert (tmp_path / "closed").exists()
     assert not any(alive(pid) for pid in pids)
     stage.until(lambda: not _running(company))
+
+
+def test_what_a_hook_forked_ends_with_it(host: Hosting) -> None:
+    stage = host({"forker": {}})
+    stage.until(lambda: stage.running("forker"))
+    stage.hooks.happened(event())
+    (said,) = stage.until(lambda: stage.data("forker"))
+    stage.hooks.stop(5.0)
+    stage.until(lambda: not _running(said["child"]))
 
 
 def test_a_hook_that_is_switched_off_does_not_run(host: Hosting) -> None:

@@ -69,8 +69,15 @@ def test_a_stream_that_begins_anew_is_asked_at_once(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_named_and_the_others_go_on(tmp_path: Path) -> None:
     stage = stage_of(mask_file=tmp_path / "gone.tflite", hat_file=brightness(tmp_path / "hat.tflite", 32, 1))
     assert stage.running
-    assert stage.missing_models == ["gone.tflite"]
+    assert stage.missing_models == []  # nothing that could be pulled
     assert "inference.attributes.mask_file" in stage.warnings[0]
+
+
+def test_a_file_that_is_no_model_is_said_with_its_setting(tmp_path: Path) -> None:
+    (tmp_path / "text.tflite").write_text("not a model")
+    (warning,) = stage_of(glasses_file=tmp_path / "text.tflite").warnings
+    assert "check inference.attributes.glasses_file" in warning
+    assert "pull" not in warning
 
 
 def test_a_network_of_another_kind_is_refused(tmp_path: Path) -> None:

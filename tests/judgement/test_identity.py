@@ -91,6 +91,15 @@ def test_the_same_stranger_has_one_name_and_a_better_one_later() -> None:
     assert verdicts(seated) == [("unknown", None), ("unknown", "unknown-3"), ("known", "bela")]
 
 
+def test_how_near_an_unknown_face_is_to_those_who_are_enrolled_is_said_or_nothing() -> None:
+    empty = Identity(None, -1.0, 0.4, 0.9)
+    alone = Identity("unknown-3", 0.9, 0.4, 0.9, stranger=True)
+    beside = Identity("unknown-3", 0.9, 0.4, 0.9, 0.1, stranger=True)
+    for look, said in ((empty, None), (alone, None), (beside, 0.1), (strange(), 0.2)):
+        (event,) = Seated().show(2.0, person(look)).of(Who)
+        assert (event.verdict, event.similarity) == ("unknown", said)
+
+
 def test_who_comes_back_as_another_track_is_recognised_anew() -> None:
     seated = Seated().show(2.0, person(ANNA)).show(0.5).show(0.2, person(None, track=2))
     assert seated.states["identity"]["verdict"] == "undecided"

@@ -131,6 +131,31 @@ def test_who_is_enrolled_but_may_not_sit_here_is_a_wrong_user() -> None:
     assert seated.verdicts == ["wrong_user"]
     assert seated.of(Seat)[0].reasons[0].what == "anna is not of judgement.security.right_people"
     assert Seated(secured(right_people=["bela", "anna"])).show(5.0, ANNA).verdicts == ["right_user"]
+    assert Seated(secured(right_people=["Bela", " ANNA"])).show(5.0, ANNA).verdicts == ["right_user"]
+
+
+@pytest.mark.parametrize("before", [STRANGER, FILM])
+def test_who_comes_after_a_stranger_or_a_picture_has_a_patience_of_their_own(before: Face) -> None:
+    seated = (
+        Seated(secured()).show(40.0, before).show(2.0, person(track=2)).show(2.0, person(known("anna"), LIVE, track=2))
+    )
+    assert len(seated.verdicts) == 2
+    assert seated.verdicts[-1] == "right_user"
+    never_known = Seated(secured()).show(40.0, before).show(19.0, person(track=2))
+    assert len(never_known.verdicts) == 1
+    assert never_known.show(3.0, person(track=2)).verdicts[-1] == "undecided"
+
+
+def test_who_takes_over_from_another_right_person_is_told_and_named() -> None:
+    seated = Seated(secured(right_people=["anna", "bela"])).show(3.0, ANNA)
+    seated.show(1.0).show(3.0, person(known("bela"), LIVE, track=2))
+    assert [(one.verdict, one.person) for one in seated.of(Seat)] == [("right_user", "anna"), ("right_user", "bela")]
+    assert seated.states["security"]["person"] == "bela"
+    seated.show(5.0, person(known("bela"), LIVE, track=2))
+    assert len(seated.verdicts) == 2
+    # Who may not sit here is none of them, not even for the patience of the wrong user.
+    seated.show(1.5, person(known("carl"), LIVE, track=3))
+    assert [one.person for one in seated.of(Seat)] == ["anna", "bela"]
 
 
 def test_anybody_may_be_right_but_no_photograph() -> None:
@@ -195,6 +220,13 @@ class TestMemory:
         seated = Seated(secured(**BLOCKING, schedules=["daily 18:00-08:00 off"])).show(3.0, FILM)
         seated.around = Surroundings(0, 20 * 60)
         assert seated.show(3.0, ANNA).verdicts[-1] == "blocked"
+
+    @pytest.mark.parametrize("mode", ["enforce", "watch", "off"])
+    def test_a_block_of_before_locks_in_every_mode(self, mode: str) -> None:
+        seated = Seated(secured(mode=mode))
+        seated.state = judging.begin(seated.settings, Blocked("spoof", WALL_NS))
+        seated.show(3.0, ANNA)
+        assert [(one.verdict, one.actions) for one in seated.of(Seat)] == [("blocked", ["lock"])]
 
 
 class TestGrace:

@@ -84,6 +84,40 @@ def test_settings_of_the_owner_alone_cannot_be_set() -> None:
             assert verdict.problems[0].value is None
 
 
+GUARDING = Settings.model_validate(
+    {
+        "inference": {"recognition": {"enabled": True}, "liveness": {"enabled": True}, "objects": {"enabled": True}},
+        "judgement": {"security": {"enabled": True}},
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("inference.liveness.enabled", False),
+        ("inference.liveness.smallest_face_pixels", 1000),
+        ("inference.objects.enabled", False),
+        ("inference.lens.enabled", False),
+        ("inference.recognition.recheck_seconds", 60.0),
+        ("judgement.objects.phone_score", 1.0),
+    ],
+)
+def test_what_the_policy_sees_by_cannot_be_set_while_it_is_on(path: str, value: Any) -> None:
+    wish: Any = value
+    for name in reversed(path.split(".")):
+        wish = {name: wish}
+    verdict = judge(GUARDING, {}, json.dumps(wish).encode(), "config/change")
+    assert isinstance(verdict, Rejected)
+    (problem,) = verdict.problems
+    assert (problem.path, problem.value, problem.cure) == (path, value, "set it in the settings file")
+    assert "judgement.security" in problem.reason
+    # Without a policy they may be tuned, and so may the rest with one.
+    assert isinstance(judge(FILE, {}, json.dumps(wish).encode(), "config/change"), Accepted)
+    other = b'{"judgement": {"gaze": {"dwell_seconds": 2}}}'
+    assert isinstance(judge(GUARDING, {}, other, "config/change"), Accepted)
+
+
 def test_settings_that_do_not_go_together_are_refused_as_a_whole() -> None:
     assert rejected({"judgement": {"blink": {"close_openness": 0.9}}})
 

@@ -6,7 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-from edged.store.gallery import Gallery, NewVector
+from edged.store.gallery import Gallery
+from edged.store.gallery_people import NewVector
 
 
 def main() -> None:

@@ -18,7 +18,8 @@ from edged.actuators.twilio.progress import Progress, Sending
 from edged.bus.outbox import OutgoingEvent
 from edged.jobs import JobState
 from edged.store.database import Database
-from edged.store.gallery import Gallery, NewVector
+from edged.store.gallery import Gallery
+from edged.store.gallery_people import NewVector
 from edged.store.history import History
 from edged.store.migrations import (
     GALLERY_MIGRATIONS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -16,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from edged.errors import EdgedError, GalleryError, StoreError
-from edged.store.gallery import GALLERY_FILE, Contents, Gallery, NewVector, check_name
+from edged.store.gallery import GALLERY_FILE, Gallery
+from edged.store.gallery_people import Contents, NewVector, check_name
 
 WRITER = Path(__file__).with_name("gallery_writer.py")
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -212,6 +214,24 @@ def test_with_another_key_nobody_is_known(tmp_path: Path) -> None:
         Gallery(tmp_path, other)
 
 
+def test_a_lost_key_is_named_and_not_replaced_by_a_new_one(tmp_path: Path) -> None:
+    with Gallery(tmp_path) as gallery:
+        gallery.enrol("Anna", [new()])
+    key = tmp_path / "gallery.key"
+    kept = key.read_bytes()
+    key.unlink()
+    with pytest.raises(StoreError, match=r"gallery\.key is gone.*restore the key"):
+        Gallery(tmp_path)
+    assert not key.exists()
+    key.write_bytes(kept)
+    with Gallery(tmp_path) as gallery:
+        assert [one.name for one in gallery.contents().people.values()] == ["Anna"]
+    key.unlink()
+    (tmp_path / "gallery.db").unlink()
+    with Gallery(tmp_path) as gallery:
+        assert gallery.contents().problems == []
+
+
 def test_no_changed_byte_of_the_file_changes_what_it_says_unnoticed(tmp_path: Path) -> None:
     with Gallery(tmp_path) as gallery:
         gallery.enrol("Anna", [new(picture=os.urandom(300)) for _ in range(3)], 1.0)
@@ -310,3 +330,59 @@ def test_people_come_and_go_while_others_read_a_whole_gallery(tmp_path: Path) ->
             reader.join()
     assert troubles == []
     assert counts <= {10, 17}
+
+
+def change(path: Path, *statements: str) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def test_a_person_who_was_taken_out_is_missed_though_their_vectors_stayed(tmp_path: Path) -> None:
+    with Gallery(tmp_path) as gallery:
+        gallery.enrol("Anna", [new()])
+        change(gallery.path, "DELETE FROM person")
+        assert gallery.problems() == ["embedding 1 is of person 1, who was removed by somebody without the key"]
+        assert gallery.repair()
+        assert gallery.problems() == []
+
+
+def test_numbers_that_somebody_set_back_are_not_given_twice(tmp_path: Path) -> None:
+    with Gallery(tmp_path) as gallery:
+        gallery.enrol("Anna", [new()])
+        change(gallery.path, "UPDATE sqlite_sequence SET seq = 0")
+        gallery.enrol("Bert", [new()])
+        assert gallery.problems() == []
+
+
+def test_a_name_is_the_same_in_capitals_beyond_ascii(tmp_path: Path) -> None:
+    with Gallery(tmp_path) as gallery:
+        assert gallery.enrol("Änna", [new()]) == gallery.enrol("äNNA", [new()])
+        assert gallery.forget("änna").name == "Änna"
+
+
+def test_a_gallery_of_another_shape_or_held_by_another_is_said_in_a_sentence(
+    tmp_path: Path,
+) -> None:
+    with Gallery(tmp_path) as gallery:
+        gallery.enrol("Anna", [new()])
+        change(gallery.path, "ALTER TABLE person RENAME COLUMN name TO called", "DROP TABLE export")
+        for ask in (
+            lambda: gallery.find("Anna"),
+            lambda: gallery.forget("Anna"),
+            lambda: gallery.unlearn("Anna"),
+            lambda: gallery.name_stranger("unknown-1", "Bert"),
+            lambda: gallery.expire(0.0, 10),
+            lambda: gallery.note_export(tmp_path / "copy.json", 1.0),
+        ):
+            with pytest.raises(StoreError, match=r"gallery\.db: no such"):
+                ask()
+
+
+def test_what_is_left_of_an_export_that_was_killed_is_named(tmp_path: Path) -> None:
+    with Gallery(tmp_path) as gallery:
+        gallery.enrol("Anna", [new()])
+        gallery.note_export(tmp_path / "copy.json", 1.0)
+        (tmp_path / "copy.json").mkdir()
+        (tmp_path / ".copy.json.new").write_text("half")
+        assert gallery.forget("Anna").backups == [tmp_path / ".copy.json.new"]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edged.errors import GalleryError
-from edged.store.gallery import Gallery, NewVector
+from edged.store.gallery import Gallery
+from edged.store.gallery_people import NewVector
 from edged.store.gallery_transfer import export_gallery, import_gallery
 
 
@@ -90,3 +92,32 @@ def test_a_tampered_gallery_is_not_exported(tmp_path: Path) -> None:
         with pytest.raises(GalleryError, match="tampered"):
             export_gallery(gallery, tmp_path / "copy.json", pictures=False)
         assert not (tmp_path / "copy.json").exists()
+
+
+def test_an_export_that_fails_leaves_no_part_of_anybody(tmp_path: Path) -> None:
+    with Gallery(tmp_path / "one") as gallery:
+        gallery.enrol("Anna", [new(1, bytes(300_000))])
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Gallery(tmp_path / "one") as gallery:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, usual[1]))
+        try:
+            with pytest.raises(GalleryError, match="cannot be written: File too large"):
+                export_gallery(gallery, tmp_path / "copy.json", pictures=True)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+        (tmp_path / "folder").mkdir()
+        with pytest.raises(GalleryError, match="it is a folder"):
+            export_gallery(gallery, tmp_path / "folder", pictures=True)
+        assert gallery.forget("Anna").backups == []
+    assert {one.name for one in tmp_path.iterdir()} == {"one", "folder"}
+
+
+def test_what_another_put_in_the_way_is_not_written_into(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.write_text("")
+    (tmp_path / ".copy.json.new").hardlink_to(theirs)
+    with Gallery(tmp_path / "one") as gallery:
+        gallery.enrol("Anna", [new(1)])
+        export_gallery(gallery, tmp_path / "copy.json", pictures=False)
+    assert theirs.read_text() == ""
+    assert (tmp_path / "copy.json").stat().st_mode & 0o077 == 0

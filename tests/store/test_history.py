@@ -103,6 +103,17 @@ def test_who_is_forgotten_is_gone_from_the_file_too(tmp_path: Path) -> None:
     assert [event["person"] for event in ask(tmp_path, Question())] == ["bob"]
 
 
+def test_who_is_forgotten_is_gone_also_where_a_face_was_taken_for_them_before_it_was_anothers(tmp_path: Path) -> None:
+    _keep(tmp_path, [
+        _event(NOW_MS, "identity", person="bob", previous_person="annabella"),
+        _event(NOW_MS + 1, "identity", person="bob", previous_person="bob"),
+    ])  # fmt: skip
+    assert len(list(ask(tmp_path, Question(people=("annabella",))))) == 1
+    assert len(list(ask(tmp_path, Question(people=("bob", "annabella"))))) == 2
+    assert forget(tmp_path, Question(people=("annabella",))) == 1
+    assert b"annabella" not in b"".join(path.read_bytes() for path in tmp_path.iterdir())
+
+
 def test_a_reader_does_not_hold_up_who_writes(tmp_path: Path) -> None:
     _keep(tmp_path, [_event(NOW_MS + number) for number in range(100)])
     found = ask(tmp_path, Question())

@@ -61,10 +61,11 @@ def test_a_file_that_will_soon_be_full_again_is_left_as_it_is(tmp_path: Path) ->
 
 
 def older(path: Path, rows: int) -> None:
-    """A file as versions made it that did not give room back: full once, nearly empty now."""
+    """A file of today's tables as versions made it that did not give room back: full once, nearly empty now."""
+    newest = max((REPOSITORY / "tests/store/released").glob("history.*.sql"))
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as made:
         made.execute("PRAGMA page_size=1024")
-        made.executescript((REPOSITORY / "tests/store/released/history.0001_past.sql").read_text(encoding="utf-8"))
+        made.executescript(newest.read_text(encoding="utf-8"))
         made.execute("BEGIN")
         made.executemany(
             "INSERT INTO past (id, at_ms, kind, person, payload) VALUES (?, 1, 'blink', '', ?)",

@@ -24,7 +24,9 @@ def open_detector(settings: InferenceSettings, store: ModelStore) -> ObjectDetec
         threads=settings.threads,
         delegate=wanted.delegate,
         delegate_options=wanted.delegate_options,
+        delegate_setting="inference.objects.delegate",
         quantised=True,
+        cure=ModelCorrupt.CURE if wanted.file is None else "check inference.objects.file",
     )
     labels = labels_of(path, wanted.labels_file)
     shape = tuple(network.input.shape)

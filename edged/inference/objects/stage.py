@@ -51,14 +51,16 @@ class ObjectStage:
             self.close()
             self.missing_models, self.warnings = [], []
             return
-        if self._detector is None and not self.missing_models:
+        if self._detector is None and not self.missing_models and not self.warnings:
             wanted = self._settings
-            name = wanted.model if wanted.file is None else wanted.file.name
             try:
                 self._detector = open_detector(settings, self._store)
             except (ModelMissing, ModelCorrupt) as error:
-                self.missing_models = [name]
-                self.warnings = [str(error)] if isinstance(error, ModelCorrupt) or wanted.file else []
+                # A file of one's own cannot be pulled, and a delegate is no model.
+                absent = isinstance(error, ModelMissing)
+                missing = wanted.file is None and (absent or error.cure == ModelCorrupt.CURE)
+                self.missing_models = [wanted.model] if missing else []
+                self.warnings = [] if missing and absent else [str(error)]
         if self._detector is not None:
             problem = label_problem(self._detector, self._settings.labels)
             self.warnings = [problem] if problem else []

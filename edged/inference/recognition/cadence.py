@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edged.observations import Box
+from edged.settings.recognition import LATEST_FACTOR
 
 _FIRST_SECONDS = 0.2  # between the looks at a face that is new or in doubt
 _POOR_SECONDS = 0.1  # after a picture that was not worth asking about
 _SETTLED_LOOKS = 5  # so many looks in a row that say the same settle a face
 _HIDDEN_SECONDS = 0.7  # who was away for this long may come back as another
 _JUMP_WIDTHS = 0.6  # so does a face that is this far from where it was on the frame before
-_LATEST_FACTOR = 6.0  # the budget may put a look off, but not beyond this many times `recheck_seconds`
 
 
 @dataclass
@@ -29,8 +29,12 @@ class Attention:
         """The face is here now; if that may be another face, it is new again."""
         across = abs(box.x + box.width / 2 - self.box.x - self.box.width / 2)
         if at_seconds - self.seen_at > _HIDDEN_SECONDS or across > _JUMP_WIDTHS * box.width:
-            self.agreeing, self.next_at = 0, at_seconds
+            self.doubt(at_seconds)
         self.seen_at, self.box = at_seconds, box
+
+    def doubt(self, at_seconds: float) -> None:
+        """Whose face this is must be asked as of a new one."""
+        self.agreeing, self.next_at = 0, at_seconds
 
     @property
     def settled(self) -> bool:
@@ -52,7 +56,7 @@ class Attention:
 
     def overdue(self, at_seconds: float, recheck_seconds: float) -> bool:
         """Whatever it costs, it is time."""
-        return at_seconds - self.looked_at > _LATEST_FACTOR * recheck_seconds
+        return at_seconds - self.looked_at > LATEST_FACTOR * recheck_seconds
 
 
 class Budget:

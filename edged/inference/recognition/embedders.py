@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edged.errors import ModelCorrupt, ModelMissing
 from edged.inference.crops import Image
 from edged.inference.litert import Network
 from edged.inference.models import ModelEntry, ModelStore, registry
 from edged.inference.recognition.enhancement import even_light
+from edged.inference.recognition.vectors import LENGTH, EmbeddingNetwork, Vector
 from edged.settings import InferenceSettings
-
-LENGTH = 128
-Vector = NDArray[np.float32]
-
-
-class EmbeddingNetwork(Protocol):
-    """A runtime's part. invocations: how often it was asked."""
-
-    @property
-    def invocations(self) -> int: ...
-
-    def run(self, aligned: Image) -> Vector:
-        """The raw embedding of a BGR face of 112 x 112."""
 
 
 class LiteRtEmbedding:

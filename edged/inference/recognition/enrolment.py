@@ -16,14 +16,16 @@ from edged.inference.crops import Image
 from edged.inference.finder import FoundFace
 from edged.inference.models import Recognition
 from edged.inference.recognition.alignment import align, five_points
-from edged.inference.recognition.embedders import Embedder, Vector
+from edged.inference.recognition.embedders import Embedder
 from edged.inference.recognition.known import Matrix, to_bytes
 from edged.inference.recognition.quality import quality
 from edged.inference.recognition.renewal import to_png
+from edged.inference.recognition.vectors import Vector
 from edged.messages import Enrol, Enrolled
 from edged.observations import Face
 from edged.settings import InferenceSettings
-from edged.store.gallery import Contents, Gallery, NewVector, check_name
+from edged.store.gallery import Gallery
+from edged.store.gallery_people import Contents, NewVector, check_name
 
 LEAST_QUALITY = 0.4
 _BYSTANDER = 0.5  # a face narrower than this share of the widest is only passing by
@@ -35,6 +37,8 @@ _NEAR = 0.08  # somebody this near below the threshold is worth a warning
 _OWN_SCORES = 50  # from so many other vectors on, a person's own distribution is used, and not the model's
 _PRIOR_LOOKS = 1000.0
 _LONGEST_SECONDS = 60.0
+# A frame that ends an enrolment so late came after a pause, or from a camera that was away meanwhile.
+_LATE_SECONDS = 2.0
 
 
 class Candidate(NamedTuple):
@@ -105,6 +109,13 @@ class Enrolment:
         good = self._one_person(self.candidates)
         if not good:
             raise GalleryError(f"{self.name} is not enrolled: {self._why_none()}")
+        # As it is now: others enrol people, too, while pictures are taken.
+        self._contents = gallery.contents()
+        if self._contents.problems:
+            raise GalleryError(
+                f"{self.name} is not enrolled: the gallery was tampered with: {self._contents.problems[0]} "
+                "(edged faces verify)"
+            )
         rows = np.array([one.vector for one in good])
         model, version = self._embedder.model, self._embedder.version
         fits = [one for one in self._contents.vectors if (one.model, one.version) == (model, version)]
@@ -117,6 +128,7 @@ class Enrolment:
                 f"(cosine {float((rows @ before.rows.T).max()):.2f}, {self._embedder.threshold:.2f} is needed; "
                 f"edged faces forget {self.name} first, or give another name)"
             )
+        compared = [] if len(before.rows) or not own else [self._not_compared(own[0].name)]
         others = Matrix([one for one in people if not one.stranger and one not in own], fits)
         strangers = Matrix([one for one in people if one.stranger], fits)
         gallery.enrol(
@@ -136,7 +148,7 @@ class Enrolment:
             self.name,
             len(good),
             list(self.refused),
-            self._nearness(templates, others),
+            [*compared, *self._nearness(templates, others)],
             false_accept(templates, everybody_else, self._embedder.threshold, self._embedder.recognition),
             absorbed,
         )
@@ -166,6 +178,12 @@ class Enrolment:
         if len(self.refused) == 1:
             return f"{self.refused[0][0]}: {self.refused[0][1]}"
         return "; ".join(_counts(self.refused))
+
+    def _not_compared(self, known_as: str) -> str:
+        return (
+            f"what was kept of {known_as} is of another model or preparation and could not be compared with these pictures: "
+            "see to it that they show the same person"
+        )
 
     def _nearness(self, rows: NDArray[np.float32], others: Matrix) -> list[str]:
         warnings = []
@@ -216,6 +234,10 @@ class LiveEnrolment:
     def finish(self, gallery: Gallery) -> Enrolled:
         """Write the best, most different ones; says what came of it."""
         enrolment = self._enrolment
+        late = time.monotonic() - self._ends_at
+        if late > _LATE_SECONDS:
+            # Whoever asked was told by now that nothing came of it.
+            return self.given_up(f"no pictures came for {late:.0f} s after its end (see health)")
         enrolment.candidates = most_different(enrolment.candidates, _CAMERA_VECTORS)
         try:
             report = enrolment.finish(gallery, "camera")
@@ -228,6 +250,15 @@ class LiveEnrolment:
             _counts(report.refused),
             report.warnings,
             report.false_accept,
+        )
+
+    def given_up(self, why: str) -> Enrolled:
+        """Write nobody."""
+        return Enrolled(
+            self.wish.request,
+            self.wish.name,
+            refused=_counts(self._enrolment.refused),
+            error=f"{self.wish.name} is not enrolled: {why}",
         )
 
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edged.inference.recognition.embedders import LENGTH
-from edged.inference.recognition.embedders import Vector as Embedding
-from edged.store.gallery import Person, Vector
+from edged.inference.recognition.vectors import LENGTH
+from edged.inference.recognition.vectors import Vector as Embedding
+from edged.store.gallery_people import Person, Vector
 
 _UNIT = 0.01  # a kept vector may be this much longer or shorter than 1
 

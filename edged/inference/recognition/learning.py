@@ -12,10 +12,11 @@ import time
 import numpy as np
 
 from edged.inference.recognition.embedders import Embedder
-from edged.inference.recognition.embedders import Vector as Embedding
 from edged.inference.recognition.known import Match, Matrix, to_array, to_bytes
+from edged.inference.recognition.vectors import Vector as Embedding
 from edged.settings.recognition import RecognitionSettings
-from edged.store.gallery import Contents, Gallery, NewVector
+from edged.store.gallery import Gallery
+from edged.store.gallery_people import Contents, NewVector
 
 _GOOD_QUALITY = 0.8
 _SURE = 0.15  # so far above the threshold the look must be

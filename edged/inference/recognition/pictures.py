@@ -65,6 +65,8 @@ class Eyes:
 
 def read_picture(path: Path) -> Image | None:
     """BGR, turned as its EXIF data asks; None for what is no picture, or cannot be read."""
+    if not path.is_file():
+        return None  # a pipe would be waited for
     try:
         image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     except cv2.error:
@@ -73,11 +75,12 @@ def read_picture(path: Path) -> Image | None:
 
 
 def picture_files(paths: Sequence[Path]) -> list[Path]:
-    """These files, and the pictures in these folders, by name."""
+    """These files, and the pictures in these folders, by name; a folder without any stands for itself."""
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted(one for one in path.iterdir() if one.suffix.lower() in PICTURE_SUFFIXES)
+            inside = sorted(one for one in path.iterdir() if one.suffix.lower() in PICTURE_SUFFIXES)
+            found += inside or [path]
         else:
             found.append(path)
     return found

@@ -9,7 +9,8 @@ from edged.inference.crops import Image
 from edged.inference.recognition.alignment import SIZE
 from edged.inference.recognition.embedders import Embedder
 from edged.inference.recognition.known import to_bytes
-from edged.store.gallery import Contents, Gallery, NewVector
+from edged.store.gallery import Gallery
+from edged.store.gallery_people import Contents, NewVector
 
 
 def to_png(aligned: Image) -> bytes:

@@ -9,7 +9,7 @@ import numpy as np
 
 from edged.errors import ModelCorrupt
 from edged.inference.crops import Image
-from edged.inference.recognition.embedders import LENGTH, Vector
+from edged.inference.recognition.vectors import LENGTH, Vector
 
 
 class SFaceEmbedding:

@@ -23,6 +23,7 @@ from edged.settings import InferenceSettings
 log = logging.getLogger(__name__)
 
 _FORGET_SECONDS = 30.0
+_AGAIN_SECONDS = 5.0
 
 
 class RecognitionStage:
@@ -41,6 +42,7 @@ class RecognitionStage:
         self._outcomes: list[Enrolled] = []
         self.missing_models: list[str] = []
         self._trouble = ""
+        self._tried_at = 0.0
         self._load()
 
     # --- the stage's contract --------------------------------------------------------------------------------------
@@ -61,6 +63,10 @@ class RecognitionStage:
         self._settings = settings
         if self._library is not None:
             self._library.settings = settings.recognition
+        if self._enrolment is not None and not settings.recognition.enabled:
+            # Nobody looks any more: it would never end, and stand in the way of the next one.
+            self._outcomes.append(self._enrolment.given_up("recognition was switched off meanwhile"))
+            self._enrolment = None
         self._load()
 
     def invocations(self) -> dict[str, int]:
@@ -76,6 +82,9 @@ class RecognitionStage:
     ) -> dict[int, Identity]:
         assert self._embedder is not None
         answers: dict[int, Identity] = {}
+        if self._library is None and not 0 <= at_seconds - self._tried_at < _AGAIN_SECONDS:
+            self._tried_at = at_seconds
+            self._load()  # a gallery that could not be opened may have been put right
         if self._library is None:
             return answers
         if self._enrolment is not None:
@@ -84,7 +93,10 @@ class RecognitionStage:
             return answers
         began = time.thread_time()
         doubtful = 0.0
-        self._library.refresh(at_seconds)
+        if self._library.refresh(at_seconds):
+            # Somebody was enrolled or forgotten: what was said of the faces here may not be true any more.
+            for one in self._tracks.values():
+                one.doubt(at_seconds)
         for face in faces:
             track = self._tracks.get(face.track)
             if track is None:

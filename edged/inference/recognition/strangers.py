@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edged.inference.recognition.embedders import Embedder
-from edged.inference.recognition.embedders import Vector as Embedding
 from edged.inference.recognition.known import Match, Matrix, to_bytes
+from edged.inference.recognition.vectors import Vector as Embedding
 from edged.settings.recognition import RecognitionSettings
-from edged.store.gallery import Gallery, NewVector, Person
+from edged.store.gallery import Gallery
+from edged.store.gallery_people import NewVector, Person
 
 _LOOKS = 3  # good looks that must agree before somebody is a stranger
 _LOOKS_ONCE_KNOWN = 8  # the same, for a face that was known before: it is rather turned away than another

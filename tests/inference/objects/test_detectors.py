@@ -126,12 +126,12 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.tflite").write_text("not a model")
-    with pytest.raises(ModelCorrupt, match="text: the runtime refuses it"):
+    with pytest.raises(ModelCorrupt, match=r"text: the runtime refuses it.*check inference\.objects\.file"):
         opened(tmp_path / "text.tflite")
 
 
 def test_a_delegate_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelCorrupt, match=r"libedgetpu-not-here\.so"):
+    with pytest.raises(ModelCorrupt, match=r"libedgetpu-not-here\.so.*check inference\.objects\.delegate"):
         opened(ssd(tmp_path, "bcsn"), delegate="libedgetpu-not-here.so")
 
 

@@ -117,6 +117,15 @@ def test_a_file_that_is_no_detector_is_said_in_a_sentence(tmp_path: Path) -> Non
     assert not stage.running
     (warning,) = stage.warnings
     assert "text" in warning
+    assert "check inference.objects.file" in warning
+    assert stage.missing_models == []  # nothing that could be pulled
+
+
+def test_a_delegate_that_cannot_be_loaded_is_no_missing_model(tmp_path: Path, detector_file: Path) -> None:
+    stage = ObjectStage(settings_of(file=detector_file, delegate="libnot-here.so"), surroundings(tmp_path))
+    assert not stage.running
+    assert stage.missing_models == []
+    assert "check inference.objects.delegate" in stage.warnings[0]
 
 
 def test_labels_changed_from_afar_to_something_unknown_are_warned_of(tmp_path: Path, detector_file: Path) -> None:

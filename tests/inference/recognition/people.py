@@ -9,7 +9,7 @@ from edged.inference.models import registry
 from edged.inference.recognition.embedders import Embedder
 from edged.inference.recognition.known import to_bytes
 from edged.settings import InferenceSettings
-from edged.store.gallery import NewVector
+from edged.store.gallery_people import NewVector
 
 MODEL = "mobilefacenet_f32"
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from edged.errors import GalleryError
 from edged.inference.models import ModelStore, Recognition
-from edged.inference.recognition.enrolment import false_accept
+from edged.inference.recognition.enrolment import Candidate, Enrolment, false_accept
 from edged.inference.recognition.known import Match, Matrix, to_array
 from edged.inference.recognition.library import Library
 from edged.inference.stages import Surroundings
+from edged.settings import InferenceSettings
 from edged.settings.recognition import RecognitionSettings
-from edged.store.gallery import Gallery, Person, Vector
+from edged.store.gallery import Gallery
+from edged.store.gallery_people import Person, Vector
 from tests.inference.recognition.people import embedder, kept, vector
 
 
@@ -165,7 +169,6 @@ def test_learning_never_wanders_away_from_what_was_enrolled(tmp_path: Path) -> N
 
 
 def test_a_tampered_vector_recognises_nobody_and_is_told(tmp_path: Path) -> None:
-    import sqlite3
 
     with Gallery(tmp_path) as gallery:
         gallery.enrol("Anna", [kept(1)])
@@ -179,6 +182,41 @@ def test_a_tampered_vector_recognises_nobody_and_is_told(tmp_path: Path) -> None
     found.close()
 
 
+def test_a_gallery_that_cannot_be_read_for_a_moment_is_read_again(tmp_path: Path) -> None:
+    with Gallery(tmp_path) as gallery:
+        gallery.enrol("Anna", [kept(1)])
+    found = library(tmp_path)
+    with sqlite3.connect(tmp_path / "gallery.db") as connection:
+        connection.execute("ALTER TABLE embedding RENAME TO away")
+    found.refresh(1.0)
+    assert found.look_up(1, vector(1), 0.9, settled=False).person is None
+    assert any("cannot be read, so nobody is known" in warning for warning in found.warnings)
+    with sqlite3.connect(tmp_path / "gallery.db") as connection:
+        connection.execute("ALTER TABLE away RENAME TO embedding")
+    connection.close()
+    assert found.refresh(2.0)
+    assert found.look_up(1, vector(1), 0.9, settled=False).person == "Anna"
+    assert found.warnings == []
+
+
+def test_a_gallery_that_can_be_written_again_is_not_complained_of_for_ever(tmp_path: Path) -> None:
+    found = library(tmp_path)
+    with sqlite3.connect(tmp_path / "gallery.db") as connection:
+        connection.execute("CREATE TRIGGER full BEFORE INSERT ON person BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
+    found.refresh(1.0)
+    for _ in range(3):
+        found.look_up(1, vector(5), 0.9, settled=False)
+    found.refresh(40.0)
+    (warning,) = found.warnings
+    assert "strangers are not remembered" in warning
+    assert "disk is full" in warning
+    with sqlite3.connect(tmp_path / "gallery.db") as connection:
+        connection.execute("DROP TRIGGER full")
+    connection.close()
+    found.refresh(70.0)
+    assert found.warnings == []
+
+
 def test_who_was_enrolled_with_another_model_is_named(tmp_path: Path) -> None:
     with Gallery(tmp_path) as gallery:
         gallery.enrol("Anna", [kept(1)._replace(model="sface", version="0")])
@@ -186,6 +224,17 @@ def test_who_was_enrolled_with_another_model_is_named(tmp_path: Path) -> None:
     assert any("Anna cannot be recognised" in warning for warning in found.warnings)
     assert found.look_up(1, vector(1, 1), 0.9, settled=False).person is None
     found.close()
+
+
+def test_who_is_enrolled_elsewhere_meanwhile_is_not_given_pictures_of_another(tmp_path: Path) -> None:
+    picture = np.zeros((112, 112, 3), np.uint8)
+    with Gallery(tmp_path) as gallery:
+        enrolment = Enrolment("Anna", embedder(), gallery.contents(), InferenceSettings(), keep_pictures=False)
+        enrolment.candidates = [Candidate(vector(2, look), 0.9, "camera", picture) for look in range(3)]
+        gallery.enrol("anna", [kept(1)])
+        with pytest.raises(GalleryError, match="do not look like the Anna who is known"):
+            enrolment.finish(gallery, "camera")
+        assert len(gallery.contents().vectors) == 1
 
 
 def test_the_chance_of_a_false_accept_rises_with_neighbours_and_falls_with_the_threshold() -> None:

@@ -67,6 +67,10 @@ def identities(seen: list[Observation]) -> list[Identity]:
 
 def enrolled(pipeline: Pipeline, name: str, clip: str) -> Enrolled:
     pipeline.stages.enrolling.enrol(Enrol("1", name, seconds=0.5))
+    return outcome(pipeline, clip)
+
+
+def outcome(pipeline: Pipeline, clip: str) -> Enrolled:
     ends_at = time.monotonic() + 30
     while time.monotonic() < ends_at:
         watch(pipeline, frames(clip, 30))
@@ -119,6 +123,34 @@ def test_an_enrolment_with_nobody_before_the_camera_says_why(store: ModelStore, 
     pipeline.close()
 
 
+def test_an_enrolment_whose_pictures_stopped_enrols_nobody_when_they_come_again(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    pipeline = Pipeline(settings(strangers=False), store, state_directory=tmp_path, remembers=True)
+    pipeline.stages.enrolling.enrol(Enrol("1", "Dora", seconds=1.0))
+    watch(pipeline, frames("d9", 10))
+    time.sleep(3.2)
+    watch(pipeline, frames("d9", 10), 10.0)
+    (outcome,) = pipeline.stages.enrolling.outcomes()
+    assert "Dora is not enrolled: no pictures came" in outcome.error
+    with Gallery(tmp_path) as gallery:
+        assert gallery.contents().people == {}
+    pipeline.close()
+
+
+def test_an_enrolment_ends_when_recognition_is_switched_off_and_another_can_begin(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    pipeline = Pipeline(settings(), store, state_directory=tmp_path, remembers=True)
+    pipeline.stages.enrolling.enrol(Enrol("1", "Dora", seconds=60))
+    pipeline.adopt(InferenceSettings())
+    (outcome,) = pipeline.stages.enrolling.outcomes()
+    assert (outcome.request, outcome.error) == ("1", "Dora is not enrolled: recognition was switched off meanwhile")
+    pipeline.adopt(settings())
+    assert enrolled(pipeline, "Dora", "d9").error == ""
+    pipeline.close()
+
+
 def test_switched_off_it_loads_nothing_and_switched_on_live_it_begins(store: ModelStore, tmp_path: Path) -> None:
     pipeline = Pipeline(InferenceSettings(), store, state_directory=tmp_path)
     assert "recognition" not in pipeline.report().stages
@@ -140,6 +172,38 @@ def test_a_missing_model_is_named_and_faces_are_found_all_the_same(store: ModelS
     seen = watch(pipeline, frames("d18", 20))
     assert seen[-1].faces
     assert identities(seen) == []
+    pipeline.close()
+
+
+def test_who_is_forgotten_or_named_while_they_sit_there_is_asked_about_at_once(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    pipeline = Pipeline(settings(recheck_seconds=600), store, state_directory=tmp_path, remembers=True)
+    enrolled(pipeline, "Dora", "d9")
+    settled = identities(watch(pipeline, frames("d9", 90), 100.0))
+    assert settled[-1].person == "Dora"
+    with Gallery(tmp_path) as gallery:
+        gallery.forget("Dora")
+    after = identities(watch(pipeline, frames("d9", 90), 103.0))
+    assert after[-1].person == "unknown-1"
+    with Gallery(tmp_path) as gallery:
+        gallery.name_stranger("unknown-1", "Dorothea")
+    named = identities(watch(pipeline, frames("d9", 60), 106.0))
+    assert (named[-1].person, named[-1].stranger) == ("Dorothea", False)
+    pipeline.close()
+
+
+def test_a_gallery_that_could_not_be_opened_is_tried_again(store: ModelStore, tmp_path: Path) -> None:
+    with Gallery(tmp_path) as gallery:
+        gallery.add_stranger([], 1.0)
+    key = tmp_path / "gallery.key"
+    key.rename(tmp_path / "elsewhere")
+    pipeline = Pipeline(settings(), store, state_directory=tmp_path, remembers=True)
+    assert identities(watch(pipeline, frames("d9", 20))) == []
+    assert any("gallery.key is gone" in warning for warning in pipeline.report().warnings)
+    (tmp_path / "elsewhere").rename(key)
+    assert identities(watch(pipeline, frames("d9", 20), 10.0))
+    assert pipeline.report().warnings == []
     pipeline.close()
 
 
