@@ -408,7 +408,9 @@ class HealthState(msgspec.Struct, frozen=True):
     stage_ms: median wall time of each stage. analysed_frames and dropped_frames (captured but never analysed): since start.
     lost_events: dropped since start, nobody will get them. waiting_events: not acknowledged by the broker yet, the oldest
     for oldest_event_seconds.
-    throttled: the board's firmware holds the clock down (`null`: cannot be told here). hooks: by name.
+    frames_per_second_limit: no more are taken, for the board is hot (`null`: as many as are wanted).
+    throttled: the board holds its clock down now (`null`: cannot be told here). throttled_since_boot: plain words for what
+    held it down at any time since the board was started, such as `under-voltage`. hooks: by name.
     """
 
     status: HealthStatus
@@ -427,6 +429,8 @@ class HealthState(msgspec.Struct, frozen=True):
     oldest_event_seconds: float | None
     temperature_celsius: float | None
     throttled: bool | None
+    throttled_since_boot: list[str] | None
+    frames_per_second_limit: float | None
     hooks: dict[str, HookState]
     version: str
 

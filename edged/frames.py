@@ -60,6 +60,7 @@ _HEADER = struct.Struct("<8sQQ")
 _NEWEST = 64  # sequence of the newest whole frame
 _TAKEN = 128  # sequence a lockstep reader took last
 _DEMAND = 192  # wanted microseconds between frames, 0 = as many as there are
+_LEAST = 200  # least microseconds between frames, whatever the reader wants
 _SLOT_BASE = 256
 _SLOT_STRIDE = 128
 _STAMP_OFFSET = 16  # behind the generation
@@ -262,8 +263,8 @@ class FrameSlot:
                 return self._words[_TAKEN // 8] >= sequence
 
     def demand(self) -> float:
-        """Seconds the reader wants between frames; 0.0 means every frame."""
-        return self._words[_DEMAND // 8] / 1e6
+        """Seconds wanted between frames, by the reader or by who looks after the board; 0.0 means every frame."""
+        return max(self._words[_DEMAND // 8], self._words[_LEAST // 8]) / 1e6
 
     # The reader's side
 
@@ -302,6 +303,10 @@ class FrameSlot:
     def set_demand(self, seconds: float) -> None:
         """Wish for at least this much time between frames; 0 asks for all."""
         self._words[_DEMAND // 8] = max(0, round(seconds * 1e6))
+
+    def set_least(self, seconds: float) -> None:
+        """At least this much time between frames, whatever the reader wants; 0 leaves it to the reader. Outlives both sides."""
+        self._words[_LEAST // 8] = max(0, round(seconds * 1e6))
 
     def wake(self) -> None:
         """Make everyone who sleeps in `read` or `wait_taken` return empty-handed, to look at other things."""

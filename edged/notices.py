@@ -42,6 +42,25 @@ RESTARTING = Notice(
     "The settings are read anew and all children are replaced: somebody asked for it, or settings from afar needed it.",
     "Nothing.",
 )  # fmt: skip
+BOARD_HOT = Notice(
+    "board_hot", "f47857c0d4394d748a1a4e7c6ba0cc03",
+    "The board is hot: fewer frames are taken",
+    "The temperature comes near to where the board would slow everything down. Frames are left out, a fifth at a time, "
+    "before that happens; they come back by themselves.",
+    "A heat sink, a fan, or a case with air. Or lower capture.frames_per_second. Settings: [cooling].",
+)  # fmt: skip
+BOARD_COOL = Notice(
+    "board_cool", "63e325637d824247acb43cd4a0d53f34",
+    "The board has cooled: all frames are taken again",
+    "The temperature is well below the limit.",
+    "Nothing.",
+)  # fmt: skip
+BOARD_THROTTLED = Notice(
+    "board_throttled", "870662240af14a68994f6231d7707fd7",
+    "The board slows itself down",
+    "Its firmware or the kernel holds the clock down: for the power supply's voltage or current, or for heat. The message says which.",
+    "Under-voltage: a better power supply and a short, thick cable; a weak one also damages cards. Heat: cool the board.",
+)  # fmt: skip
 CAMERA_LOST = Notice(
     "camera_lost", "5294ecc4814e412c938ee6c50f7271da",
     "Camera @EDGED_CAMERA@ is lost",
@@ -201,7 +220,7 @@ BUG = Notice(
 
 # In the order of the page: life, camera, broker, children, settings, what is kept, the seat, actuators.
 NOTICES: tuple[Notice, ...] = (
-    STARTED, RESTARTING, HEALTH_CHANGED, CAMERA_LOST, CAMERA_BACK, BROKER_LOST, BROKER_BACK,
+    STARTED, RESTARTING, HEALTH_CHANGED, BOARD_HOT, BOARD_COOL, BOARD_THROTTLED, CAMERA_LOST, CAMERA_BACK, BROKER_LOST, BROKER_BACK,
     CHILD_DIED, CHILD_HUNG, CHILD_FAILED, CHILD_REPLACED, SETTINGS_APPLIED, SETTINGS_REFUSED, SETTINGS_ROLLED_BACK,
     EVENTS_LOST, EVENTS_UNKEPT, EVENTS_KEPT, DATABASE_DAMAGED, AUDIT_DAMAGED, SECURITY_VERDICT, EVIDENCE_FAILED,
     JOB_FAILED, EMERGENCY_STOP, EMERGENCY_STOP_OVER, ACTUATOR_STUCK, ALERT_ESCALATED, ALERT_UNHEARD, BUG,

@@ -173,7 +173,8 @@ class CaptureLoop:
             if self._paused or self._adopted is not None:
                 return
             self._beacon("reading", _FIRST_READ_SECONDS if first else budget)
-            demand = self._slot.demand()
+            # Of a file that is looked at frame by frame none is left out, however hot the board.
+            demand = 0.0 if self._lockstep else self._slot.demand()
             if demand != self._demand_seconds:
                 self._demand_seconds = demand
                 self._source.set_interval(demand)
@@ -204,11 +205,15 @@ class CaptureLoop:
             width=width,
             height=height,
         )
-        if self._settings.pace != "fast" or self._source.live:
+        if not self._lockstep:
             return
         # In lockstep no frame of a file is missed, however slow inference is.
         while not self._slot.wait_taken(sequence, _SLICE_SECONDS):
             self._pass_time()
+
+    @property
+    def _lockstep(self) -> bool:
+        return self._settings.pace == "fast" and not self._source.live
 
     def _end(self) -> None:
         self._ended = True

@@ -1,74 +1,85 @@
-"""What the board says of itself: temperature, throttling, and what a process costs. Reads /sys and /proc only.
+"""How hot the board is, and how hot it may become. Reads /sys only; throttling is `board_throttling`'s.
 
 Each reading is `None` where the kernel does not tell. `root` is for tests: another place with the same files.
 """
 
 from __future__ import annotations
 
-import os
+from dataclasses import dataclass
 from pathlib import Path
 
 _ROOT = Path("/")
-# Bits of the Raspberry Pi firmware's get_throttled that are true now: under-voltage, frequency capped, throttled,
-# soft temperature limit. https://www.raspberrypi.com/documentation/computers/os.html#get_throttled
-_PI_NOW = {0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "soft temperature limit"}
-_PI_FIRMWARE = "sys/devices/platform/soc/soc:firmware/get_throttled"
+_MODEL = "sys/firmware/devicetree/base/model"
+# The firmware slows the processor at the soft limit: of these boards at 60 °C, of all other Raspberry Pis at 80 °C.
+# https://www.raspberrypi.com/documentation/computers/config_txt.html#temp_soft_limit
+_LIMIT_CELSIUS = 80.0
+_EARLY_LIMIT_CELSIUS = 60.0
+_EARLY = ("Raspberry Pi 3 Model B Plus", "Raspberry Pi 3 Model A Plus")
+# Trip points below this are of a case or a battery, or nonsense of the firmware's, and not of a processor.
+_LEAST_TRIP_CELSIUS = 55.0
+
+
+@dataclass(frozen=True)
+class Zone:
+    """One thermal zone. name: as the kernel has it, such as `cpu-thermal`. limit_celsius: where the kernel slows
+    something down because of it (its lowest passive trip point); None: it does not say.
+    """
+
+    name: str
+    celsius: float
+    limit_celsius: float | None
+
+
+def zones(root: Path = _ROOT) -> list[Zone]:
+    """All that read something sensible."""
+    found = []
+    for path in sorted((root / "sys/class/thermal").glob("thermal_zone*/temp")):
+        value = _number(path)
+        # Zones that are switched off read 0, nonsense or an error.
+        if value is not None and 1_000 < value < 150_000:
+            name = _text(path.with_name("type")) or path.parent.name
+            found.append(Zone(name, value / 1000, _passive_celsius(path.parent)))
+    return found
 
 
 def temperature_celsius(root: Path = _ROOT) -> float | None:
     """The hottest thermal zone of the processor."""
+    return max((zone.celsius for zone in zones(root)), default=None)
+
+
+def headroom_celsius(limit_celsius: float | None = None, root: Path = _ROOT) -> float | None:
+    """How far the nearest zone is below the temperature at which the board begins to slow itself down.
+
+    limit_celsius: that temperature, of the owner's choice; None: what the zone says, else what is known of the board.
+    """
+    usual = board_limit_celsius(root)
+    return min(
+        (
+            (limit_celsius if limit_celsius is not None else zone.limit_celsius or usual) - zone.celsius
+            for zone in zones(root)
+        ),
+        default=None,
+    )
+
+
+def board_limit_celsius(root: Path = _ROOT) -> float:
+    """Where a board of this model begins to slow itself down, if its zones do not say."""
+    return _EARLY_LIMIT_CELSIUS if model(root).startswith(_EARLY) else _LIMIT_CELSIUS
+
+
+def model(root: Path = _ROOT) -> str:
+    """As the device tree says, such as `Raspberry Pi 5 Model B Rev 1.0`; empty on a PC."""
+    return (_text(root / _MODEL) or "").rstrip("\0")
+
+
+def _passive_celsius(zone: Path) -> float | None:
     found = []
-    for zone in (root / "sys/class/thermal").glob("thermal_zone*/temp"):
-        value = _number(zone)
-        # Zones that are switched off read 0, nonsense or an error.
-        if value is not None and 1_000 < value < 150_000:
-            found.append(value / 1000)
-    return max(found, default=None)
-
-
-def throttling(root: Path = _ROOT) -> list[str] | None:
-    """Why the clock is held down right now; empty: it is not; `None`: cannot be told here."""
-    reasons: list[str] = []
-    told = False
-    text = _text(root / _PI_FIRMWARE)
-    if text is not None:
-        try:
-            bits = int(text, 16)
-        except ValueError:
-            pass
-        else:
-            told = True
-            reasons += [name for bit, name in _PI_NOW.items() if bits >> bit & 1]
-    for kind in (root / "sys/class/thermal").glob("cooling_device*/type"):
-        name = _text(kind) or ""
-        if "cpufreq" not in name and name != "Processor":
-            continue  # a fan at work is no throttling
-        state = _number(kind.with_name("cur_state"))
-        if state is not None:
-            told = True
-            if state > 0 and "clock lowered by the kernel" not in reasons:
-                reasons.append("clock lowered by the kernel")
-    return reasons if told else None
-
-
-def pss_bytes(pid: int, root: Path = _ROOT) -> int | None:
-    """Proportional set size of a process: its own memory and its share of what it shares."""
-    text = _text(root / f"proc/{pid}/smaps_rollup")
-    for line in (text or "").splitlines():
-        name, _, value = line.partition(":")
-        if name == "Pss":
-            return int(value.split()[0]) * 1024
-    return None
-
-
-def cpu_seconds(pid: int, root: Path = _ROOT) -> float | None:
-    """Processor time a process has used, user and system, without its children."""
-    text = _text(root / f"proc/{pid}/stat")
-    if text is None:
-        return None
-    # The name in brackets may contain anything, also brackets and blanks.
-    fields = text.rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    for kind in zone.glob("trip_point_*_type"):
+        if _text(kind) == "passive":
+            value = _number(kind.with_name(kind.name.removesuffix("type") + "temp"))
+            if value is not None and value / 1000 >= _LEAST_TRIP_CELSIUS:
+                found.append(value / 1000)
+    return min(found, default=None)
 
 
 def _text(path: Path) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edged.daemon.board_throttling import cure
 from edged.events import HealthStatus
 from edged.messages import CaptureReport, InferenceReport
 
@@ -41,7 +42,7 @@ class Condition:
 
     observed_ago: since the last observation came. started_ago: since the newest of the children was started, or
     since all were told to go on after a pause. hot: see `is_hot`.
-    streaming_ago: since the camera began to stream.
+    streaming_ago: since the camera began to stream. notes: worth a word, and no reason to call the camera degraded. slowed_to: frames per second that are taken at most, for the heat.
     """
 
     paused: bool
@@ -54,9 +55,11 @@ class Condition:
     hot: bool
     warm_celsius: float
     throttling: tuple[str, ...] | None
+    slowed_to: float | None = None
     bus_warnings: tuple[str, ...] = ()
     storage_problems: tuple[str, ...] = ()
     hook_problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def judge_health(condition: Condition) -> Verdict:
     status, reasons = _pipeline(condition)
     if status == "ok" and lesser:
         status = "degraded"
-    unique = dict.fromkeys([*reasons, *lesser])
+    unique = dict.fromkeys([*reasons, *lesser, *condition.notes])
     return Verdict(status, tuple(unique))
 
 
@@ -130,9 +133,13 @@ def _degradations(condition: Condition) -> list[str]:
         reasons += condition.inference.warnings
     if condition.hot:
         reasons.append(f"the board is hotter than {condition.warm_celsius:.0f} °C (cool it, or lower the frame rate)")
+    if condition.slowed_to is not None:
+        reasons.append(
+            f"the board is nearly too hot, so at most {condition.slowed_to:.1f} frames a second are taken "
+            "(cool it: a heat sink, a fan, air; or lower capture.frames_per_second)"
+        )
     if condition.throttling:
-        cure = "a stronger power supply" if "under-voltage" in condition.throttling else "cooling"
-        reasons.append(f"the board slows itself down: {', '.join(condition.throttling)} ({cure} helps)")
+        reasons.append(f"the board slows itself down: {', '.join(condition.throttling)} ({cure(condition.throttling)})")
     reasons += condition.bus_warnings
     reasons += condition.storage_problems
     reasons += condition.hook_problems

@@ -39,6 +39,8 @@ from edged.messages import (
     TakePicture,
     Upward,
 )
+from edged.metrics.camera import CameraMetrics
+from edged.metrics.service import Broker
 from edged.observations import Observation
 from edged.processes.supervisor import Supervisor
 from edged.processes.table import Loss, Patience, ProcessSpec
@@ -113,10 +115,11 @@ class Life:
             self._bus, self, self._reporter, self._recorder, settings.snapshot, self._trust,
             self._people_desk(folder), reload,
         )  # fmt: skip
+        self._metrics = CameraMetrics(settings, lambda: Broker(self._bus.connected, self._bus.connects))
         self._standing = Standing(
             settings, kept, self._supervisor, self._hooks, self._bus, outbox, systemd,
             tell=self._reporter.happened, storage_problems=self._storage_problems,
-            people=lambda: self._reporter.people,
+            people=lambda: self._reporter.people, slow_down=self._slot.set_least, metrics=self._metrics,
         )  # fmt: skip
         self._look_at = 0.0
         self._progress_at = 0.0
@@ -136,6 +139,7 @@ class Life:
             self._reporter.announce()
             self._tuner.start(time.monotonic())
             self._announcer.start(time.monotonic())
+            self._metrics.start()
             self._systemd.ready()
             while self._end is None:
                 due = min(self._supervisor.tick(), self._hooks.tick(), self._tick())
@@ -281,6 +285,7 @@ class Life:
 
     def _keep(self, payload: Mapping[str, Any], captured_ns: int) -> None:
         """An event was told: into the trail and the past with it, and pictures if it is worth some."""
+        self._metrics.happened(payload)
         self._recorder.event(payload)
         self._evidence.happened(payload, captured_ns, time.monotonic())
 
@@ -298,6 +303,7 @@ class Life:
         """Stop all in reverse order, within two seconds."""
         if self._end != "restart":
             self._systemd.stopping()
+        self._metrics.stop()
         self._tuner.close()
         self._standing.last_word()
         try:

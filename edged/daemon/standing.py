@@ -15,12 +15,13 @@ import msgspec
 import edged
 from edged.bus.bus import Bus
 from edged.bus.outbox import Outbox
-from edged.daemon import board
+from edged.daemon.board_care import BoardCare
 from edged.daemon.health import ChildCondition, Condition, Verdict, is_hot, judge_health
 from edged.daemon.vitals import Vitals
 from edged.events import Health, HealthState, iso_utc
 from edged.hooks.host import Hooks
 from edged.messages import LOADING, CaptureReport, InferenceReport
+from edged.metrics.camera import CameraMetrics
 from edged.notices import HEALTH_CHANGED
 from edged.observations import Observation
 from edged.processes.supervisor import Child, Supervisor
@@ -32,7 +33,8 @@ from edged.systemd_notify import SystemdNotifier
 
 log = logging.getLogger(__name__)
 
-_BOARD_SECONDS = 5.0
+# Whoever scrapes gets figures as new as this.
+_METRICS_SECONDS = 1.0
 # After a file ended: so long without an observation and everything that was captured has been analysed.
 _DRAINED_SECONDS = 1.0
 
@@ -52,8 +54,12 @@ class Standing:
         tell: Callable[[Health], None],
         storage_problems: Callable[[], tuple[str, ...]],
         people: Callable[[], int],
+        slow_down: Callable[[float], None],
+        metrics: CameraMetrics,
     ) -> None:
-        """tell: publishes an event. people: how many are in view. storage_problems: what is not kept as it should be, one plain sentence each."""
+        """tell: publishes an event. people: how many are in view. slow_down: takes the least seconds between frames.
+        storage_problems: what is not kept as it should be, one plain sentence each.
+        """
         now = time.monotonic()
         self._settings = settings
         self._kept = kept
@@ -71,9 +77,9 @@ class Standing:
         self._capture: CaptureReport | None = None
         self._capture_at = now
         self._begun_at = now
-        self._board_at = 0.0
-        self._temperature: float | None = None
-        self._throttling: list[str] | None = None
+        self._board = BoardCare(slow_down)
+        self._metrics = metrics
+        self._metrics_at = 0.0
         self._hot = False
         self._told: tuple[object, ...] = ()
         self._told_at = 0.0
@@ -89,6 +95,7 @@ class Standing:
         latency_ms = (time.monotonic_ns() - observation.captured_ns) / 1e6
         first = self._vitals.observed_at is None
         self._vitals.observed(now, observation, latency_ms)
+        self._metrics.observed(observation, latency_ms)
         if first:
             self.review("status")
 
@@ -163,12 +170,12 @@ class Standing:
     def tick(self, now: float, newest_sequence: int) -> Verdict:
         """Look at everything that changes without a message. newest_sequence: of the frames captured."""
         self._vitals.captured(now, newest_sequence)
-        if now >= self._board_at:
-            self._board_at = now + _BOARD_SECONDS
-            self._temperature = board.temperature_celsius()
-            self._throttling = board.throttling()
-            self._hot = is_hot(self._temperature, self._settings.health.warm_celsius, was_hot=self._hot)
-        return self.review("status")
+        if self._board.tick(self._settings, now):
+            self._hot = is_hot(self._board.celsius, self._settings.health.warm_celsius, was_hot=self._hot)
+        verdict = self.review("status")
+        if self._metrics.enabled and now - self._metrics_at >= _METRICS_SECONDS:
+            self._tell_metrics(self._state(now))
+        return verdict
 
     def review(self, cause: str) -> Verdict:
         """Judge anew; an event if the status changed, the state if anything did or it is time to."""
@@ -189,31 +196,9 @@ class Standing:
         """The state by the last verdict and the figures of now; to systemd as well."""
         now = time.monotonic()
         self._told, self._told_at = self._gist(), now
-        verdict = self.verdict
-        waited = self._outbox.oldest_seconds
-        self._bus.health(
-            HealthState(
-                status=verdict.status,
-                reasons=list(verdict.reasons),
-                at=iso_utc(time.time_ns()),
-                frames_per_second=round(self._vitals.frames_per_second(now), 2),
-                capture_frames_per_second=round(self._vitals.capture_frames_per_second(now), 2),
-                latency_ms=self._vitals.latency_ms(now),
-                stage_ms=self._vitals.stage_ms(now),
-                analysed_frames=self._vitals.analysed_frames,
-                dropped_frames=self._vitals.dropped_frames,
-                restarts=self._restarts(),
-                missing_models=self._missing_models(),
-                lost_events=self._bus.lost_events,
-                waiting_events=len(self._outbox),
-                oldest_event_seconds=None if waited is None else round(waited, 1),
-                temperature_celsius=self._temperature,
-                throttled=None if self._throttling is None else bool(self._throttling),
-                hooks=self._hooks.states(),
-                version=edged.__version__,
-            ),
-            self._settings.health.interval_seconds,
-        )
+        verdict, state = self.verdict, self._state(now)
+        self._bus.health(state, self._settings.health.interval_seconds)
+        self._tell_metrics(state)
         self._systemd.status(
             camera_status(
                 self._settings.camera, verdict.status, verdict.reasons,
@@ -229,10 +214,39 @@ class Standing:
 
     # Inside
 
+    def _state(self, now: float) -> HealthState:
+        waited, throttling = self._outbox.oldest_seconds, self._board.throttling
+        return HealthState(
+            status=self.verdict.status,
+            reasons=list(self.verdict.reasons),
+            at=iso_utc(time.time_ns()),
+            frames_per_second=round(self._vitals.frames_per_second(now), 2),
+            capture_frames_per_second=round(self._vitals.capture_frames_per_second(now), 2),
+            latency_ms=self._vitals.latency_ms(now),
+            stage_ms=self._vitals.stage_ms(now),
+            analysed_frames=self._vitals.analysed_frames,
+            dropped_frames=self._vitals.dropped_frames,
+            restarts=self._restarts(),
+            missing_models=self._missing_models(),
+            lost_events=self._bus.lost_events,
+            waiting_events=len(self._outbox),
+            oldest_event_seconds=None if waited is None else round(waited, 1),
+            temperature_celsius=self._board.celsius,
+            throttled=None if throttling is None else bool(throttling.now),
+            throttled_since_boot=None if throttling is None else list(throttling.since_boot),
+            frames_per_second_limit=self._board.slowed_to,
+            hooks=self._hooks.states(),
+            version=edged.__version__,
+        )
+
+    def _tell_metrics(self, state: HealthState) -> None:
+        self._metrics_at = time.monotonic()
+        self._metrics.told(state, {**self._supervisor.running, **self._hooks.processes})
+
     def _gist(self) -> tuple[object, ...]:
         """What is published as soon as it changes; the rest is only as new as the last time."""
         return (
-            self.verdict, self._restarts(), self._missing_models(), bool(self._throttling), self._bus.lost_events,
+            self.verdict, self._restarts(), self._missing_models(), self._board.throttling, self._bus.lost_events,
             self._bus.connected,
         )  # fmt: skip
 
@@ -256,10 +270,12 @@ class Standing:
             streaming_ago=now - self._capture_at if streaming else None,
             hot=self._hot,
             warm_celsius=self._settings.health.warm_celsius,
-            throttling=None if self._throttling is None else tuple(self._throttling),
+            throttling=None if self._board.throttling is None else self._board.throttling.now,
+            slowed_to=self._board.slowed_to,
             bus_warnings=tuple(self._bus.warnings),
             storage_problems=self._storage_problems(),
             hook_problems=self._hooks.problems(),
+            notes=tuple(filter(None, [self._metrics.problem])),
         )
 
 

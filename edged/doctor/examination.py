@@ -30,6 +30,7 @@ from edged.bus.private_broker import find_mosquitto
 from edged.bus.subscriber import Subscriber
 from edged.capture.source import kind_of, redact
 from edged.daemon import board
+from edged.daemon.board_throttling import POWER, ThrottlingWatch, cure
 from edged.errors import BrokerError, EdgedError
 from edged.hooks.entry_points import offers
 from edged.inference.models import ModelStore, default_directory, needed
@@ -166,7 +167,7 @@ def _user_name() -> str:
 
 
 def _camera(settings: Settings, root: Path) -> Iterator[Finding]:
-    answer = _probe("camera", settings.capture.model_dump(mode="json"))
+    answer = probe("camera", settings.capture.model_dump(mode="json"))
     what, cure = str(answer["what"]), str(answer.get("cure", ""))
     if not answer["ok"]:
         others = [str(node) for node in _video_nodes(root) if str(node) != settings.capture.source]
@@ -218,12 +219,12 @@ def _runtime(settings: Settings) -> Iterator[Finding]:
         "delegate": settings.inference.delegate,
         "delegate_options": settings.inference.delegate_options,
     }
-    answer = _probe("network", asked)
+    answer = probe("network", asked)
     cure = "" if answer["ok"] else str(answer.get("cure") or f"pip install --force-reinstall {name.replace('_', '-')}")
     yield Finding("runtime", bool(answer["ok"]), f"{name} {version}: {answer['what']}", cure)
 
 
-def _probe(name: str, asked: dict[str, Any]) -> dict[str, Any]:
+def probe(name: str, asked: dict[str, Any]) -> dict[str, Any]:
     """Ask `probes.py` in a process of its own."""
     command = [sys.executable, "-m", "edged.doctor.probes", name]
     try:
@@ -272,7 +273,7 @@ def _mosquitto_is_here() -> bool:
 
 
 def _temperature(settings: Settings, root: Path) -> Iterator[Finding]:
-    celsius, reasons = board.temperature_celsius(root), board.throttling(root)
+    celsius, throttling = board.temperature_celsius(root), ThrottlingWatch(root).look()
     told = "cannot be told here" if celsius is None else f"{celsius:.0f} °C"
     if celsius is not None and celsius > settings.health.warm_celsius:
         limit = settings.health.warm_celsius
@@ -281,11 +282,17 @@ def _temperature(settings: Settings, root: Path) -> Iterator[Finding]:
         )
     else:
         yield Finding("temperature", True, told)
-    if reasons:
-        cure = "use the board's own power supply" if "under-voltage" in reasons else "cool the board"
-        yield Finding("throttling", False, ", ".join(reasons), cure)
+    if throttling is None:
+        yield Finding("throttling", True, "cannot be told here")
+    elif throttling.now:
+        yield Finding("throttling", False, ", ".join(throttling.now), cure(throttling.now))
+    elif past := [reason for reason in throttling.since_boot if reason in POWER]:
+        # Heat that has gone is nothing to cure now; a supply that was too weak will be again, and damages cards.
+        yield Finding("throttling", False, f"not now, but since the start: {', '.join(past)}", cure(tuple(past)))
+    elif throttling.since_boot:
+        yield Finding("throttling", True, f"not now; since the start: {', '.join(throttling.since_boot)}")
     else:
-        yield Finding("throttling", True, "cannot be told here" if reasons is None else "none")
+        yield Finding("throttling", True, "none")
 
 
 def _disk(settings: Settings) -> Iterator[Finding]:
@@ -343,7 +350,7 @@ def _hooks(settings: Settings) -> Iterator[Finding]:
         if not hook.enabled:
             yield Finding("hook", True, f"{name} is switched off (hooks.{name}.enabled)")
             continue
-        answer = _probe("hook", {"name": name, "events": hook.events})
+        answer = probe("hook", {"name": name, "events": hook.events})
         cure = "" if answer["ok"] else str(answer.get("cure") or "its own fault: ask whoever wrote it")
         yield Finding("hook", bool(answer["ok"]), f"{name}: {answer['what']}", cure)
     others = [offer for offer in offers() if offer.entry_point.name not in settings.hooks]

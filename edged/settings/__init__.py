@@ -13,9 +13,11 @@ from typing import Literal
 from pydantic import SecretStr, model_validator
 
 from edged.settings.base import Fraction, Remote, Section, option
+from edged.settings.cooling import CoolingSettings
 from edged.settings.hooks import HookSettings
 from edged.settings.keeping import AuditSettings, EvidenceSettings, HistorySettings
 from edged.settings.liveness import LivenessSettings
+from edged.settings.metrics import MetricsSettings
 from edged.settings.objects import AttributeSettings, LensSettings, ObjectSettings
 from edged.settings.recognition import LATEST_FACTOR, RecognitionSettings
 from edged.settings.security import SecuritySettings
@@ -427,6 +429,8 @@ class Settings(Section):
         {}, "Other people's analysis: [hooks.NAME], the name of an entry point of the group edged.hooks."
     )
     health: HealthSettings = option(HealthSettings(), "The pipeline's own state.")
+    cooling: CoolingSettings = option(CoolingSettings(), "What is done about heat.")
+    metrics: MetricsSettings = option(MetricsSettings(), "Figures and health over HTTP.")
     models: ModelSettings = option(ModelSettings(), "Model files.")
     log: LogSettings = option(LogSettings(), "The log.")
 

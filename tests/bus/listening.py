@@ -121,6 +121,8 @@ def health(reason: str = "") -> HealthState:
         oldest_event_seconds=None,
         temperature_celsius=None,
         throttled=None,
+        throttled_since_boot=None,
+        frames_per_second_limit=None,
         hooks={},
         version="0",
     )

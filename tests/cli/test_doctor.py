@@ -120,7 +120,7 @@ def test_heat_and_throttling_are_problems(tmp_path: Path) -> None:
     found = findings(load(None, {"capture.source": "sitter:", "mqtt.port": free_port()}, {}), tmp_path)
     assert found["temperature"].what == "85 °C, above 80 °C"
     assert found["throttling"].what == "under-voltage, throttled"
-    assert found["throttling"].cure == "use the board's own power supply"
+    assert found["throttling"].cure == "use a better power supply, and a short, thick cable"
 
 
 def test_the_state_directory_is_looked_at_and_not_made(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from edged.daemon import board
 from edged.daemon.vitals import WINDOW_SECONDS, StreamClock, Vitals
 from edged.observations import Observation
+from edged.processes import costs
 from edged.systemd_notify import SystemdNotifier
 from tests.daemon.conftest import ROOT
 
@@ -92,31 +93,11 @@ def test_temperature_is_the_hottest_zone_that_makes_sense(tmp_path: Path) -> Non
     assert board.temperature_celsius(tmp_path) == 61.25
 
 
-def test_throttling_of_a_raspberry_pi(tmp_path: Path) -> None:
-    assert board.throttling(tmp_path) is None
-    firmware = tmp_path / "sys/devices/platform/soc/soc:firmware/get_throttled"
-    put(firmware, "50005\n")
-    assert board.throttling(tmp_path) == ["under-voltage", "throttled"]
-    put(firmware, "50000\n")  # it was so, but is no more
-    assert board.throttling(tmp_path) == []
-
-
-def test_throttling_by_the_kernel_but_not_by_a_fan(tmp_path: Path) -> None:
-    put(tmp_path / "sys/class/thermal/cooling_device0/type", "pwm-fan\n")
-    put(tmp_path / "sys/class/thermal/cooling_device0/cur_state", "3\n")
-    assert board.throttling(tmp_path) is None
-    put(tmp_path / "sys/class/thermal/cooling_device1/type", "cpufreq-cpu0\n")
-    put(tmp_path / "sys/class/thermal/cooling_device1/cur_state", "0\n")
-    assert board.throttling(tmp_path) == []
-    put(tmp_path / "sys/class/thermal/cooling_device1/cur_state", "2\n")
-    assert board.throttling(tmp_path) == ["clock lowered by the kernel"]
-
-
 def test_costs_of_this_very_process() -> None:
-    assert 1_000_000 < (board.pss_bytes(os.getpid()) or 0) < 4_000_000_000
-    assert (board.cpu_seconds(os.getpid()) or 0) > 0
-    assert board.pss_bytes(2**22 + 1) is None
-    assert board.cpu_seconds(2**22 + 1) is None
+    assert 1_000_000 < (costs.pss_bytes(os.getpid()) or 0) < 4_000_000_000
+    assert (costs.cpu_seconds(os.getpid()) or 0) > 0
+    assert costs.pss_bytes(2**22 + 1) is None
+    assert costs.cpu_seconds(2**22 + 1) is None
 
 
 # A stand-in for systemd-python that speaks the real protocol (sd_notify(3)): datagrams to NOTIFY_SOCKET.
