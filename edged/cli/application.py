@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "evidence": "List, show and delete encrypted pictures around events.",
     "hooks": "List hooks, and try one on a recording.",
     "config": "Check, show and explain settings.",
+    "setup": "Ask what is needed for a camera, test it, write its settings, start it.",
     "doctor": "Check camera, models, broker and machine, and say the cure.",
     "backup": "Write settings, people and past events into one encrypted file.",
     "restore": "Check a backup and put it back.",
