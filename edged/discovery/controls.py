@@ -76,6 +76,9 @@ _NAMES = {
     "judgement.summary.window_seconds": "Summary window",
     "health.interval_seconds": "Health interval",
     "health.warm_celsius": "Too warm above",
+    "cooling.enabled": "Slow down when hot",
+    "cooling.margin_celsius": "Slow down before the limit",
+    "cooling.least_frames_per_second": "Least frame rate when hot",
 }
 # Home Assistant's words for units of the settings table.
 _UNIT_WORDS = {"1/s": "fps", "pixels": "px", "levels": ""}
@@ -86,6 +89,7 @@ _SECTIONS = {
     "inference": "mdi:brain",
     "judgement": "mdi:tune",
     "health": "mdi:heart-pulse",
+    "cooling": "mdi:thermometer-chevron-down",
 }
 
 

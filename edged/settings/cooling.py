@@ -14,7 +14,6 @@ class CoolingSettings(Section):
         "Where the board begins to slow itself down; none means what its thermal zones say, else 80 °C (60 °C on a "
         "Raspberry Pi 3B+ and 3A+).",
         unit="°C",
-        remote="live",
         ge=40,
         le=120,
     )
