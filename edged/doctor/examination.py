@@ -31,6 +31,7 @@ from edged.bus.subscriber import Subscriber
 from edged.capture.source import kind_of, redact
 from edged.daemon import board
 from edged.daemon.board_throttling import POWER, ThrottlingWatch, cure
+from edged.doctor.mounts import mounts, why_lost
 from edged.errors import BrokerError, EdgedError
 from edged.hooks.entry_points import offers
 from edged.inference.models import ModelStore, default_directory, needed
@@ -75,6 +76,7 @@ def examine(settings: Settings, root: Path = Path("/")) -> Iterator[Finding]:
         lambda: _temperature(settings, root),
         lambda: _disk(settings),
         lambda: _state(settings),
+        lambda: _lasting(settings, root),
         lambda: _hooks(settings),
     ]
     for examination in examinations:
@@ -342,6 +344,24 @@ def _state(settings: Settings) -> Iterator[Finding]:
     else:
         made = "" if folder.is_dir() else " (made by the first run)"
         yield Finding("state", True, f"{folder}{made}, {counted(waiting, 'event')} waiting for the broker")
+
+
+def _lasting(settings: Settings, root: Path) -> Iterator[Finding]:
+    """What is written where a reboot forgets it: a read-only system with an overlay, or a folder in memory."""
+    there = mounts(root)
+    folder, models = chosen_directory(settings.store).absolute(), default_directory(settings.models).absolute()
+    if why := why_lost(folder, there):
+        yield Finding(
+            "lasting",
+            False,
+            f"{folder} is lost at the next reboot: {why}. Events that wait, people, past events and the audit trail are in it",
+            f"mount a partition that stays at {folder}, or set store.directory to one (docs/operations.md)",
+        )
+    elif why := why_lost(models, there):
+        told = f"{folder} stays over a reboot; models pulled now do not ({why}): pull them while the system is writable"
+        yield Finding("lasting", True, told)
+    else:
+        yield Finding("lasting", True, f"{folder} stays over a reboot")
 
 
 def _hooks(settings: Settings) -> Iterator[Finding]:

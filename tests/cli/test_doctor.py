@@ -168,3 +168,13 @@ def test_a_state_directory_that_cannot_be_written_has_a_cure(tmp_path: Path) -> 
 def findings_of_state(settings: Settings) -> Finding:
     [found] = examination._state(settings)
     return found
+
+
+def test_a_system_that_forgets_is_a_problem(tmp_path: Path) -> None:
+    table = tmp_path / "proc/self/mountinfo"
+    table.parent.mkdir(parents=True)
+    table.write_text("21 1 0:26 / / rw - tmpfs tmpfs rw\n", encoding="utf-8")
+    found = findings(Settings(), tmp_path)["lasting"]
+    assert not found.ok
+    assert "lost at the next reboot" in found.what
+    assert "store.directory" in found.cure
