@@ -24,6 +24,9 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path_factory:
     for name in os.environ:
         if name.startswith("EDGED_") and name not in _KEPT:
             monkeypatch.delenv(name)
+    # Daemons of tests that run side by side each take a port of their own.
+    monkeypatch.setenv("EDGED_METRICS__PORT", "0")
+    monkeypatch.setenv("EDGED_ACTUATOR_METRICS__PORT", "0")
     # What a daemon keeps belongs to its test alone.
     monkeypatch.setenv("EDGED_STATE_DIR", str(tmp_path_factory.mktemp("state")))
 

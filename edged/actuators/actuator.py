@@ -19,6 +19,7 @@ from typing import Any, Literal
 import edged
 from edged.actuators.attempt import GRACE_SECONDS
 from edged.actuators.bindings import Bindings, local_minute, own_topics
+from edged.actuators.controls import CONTROLS
 from edged.actuators.durable import Ledger
 from edged.actuators.effects import Abandon, Begin, Effect, Halt, Now, Outcome, Release, Stuck, Tell
 from edged.actuators.engine import Engine
@@ -35,6 +36,8 @@ from edged.discovery.device import Device
 from edged.errors import EdgedError, RequestRefused, SignatureRefused, StoreError
 from edged.events import iso_utc
 from edged.jobs import FINAL, ActuatorHealth, ActuatorStatus, JobState
+from edged.metrics.actuator import ActuatorMetrics, Waiting
+from edged.metrics.service import Broker
 from edged.notices import ACTUATOR_STUCK, EMERGENCY_STOP, EMERGENCY_STOP_OVER, JOB_FAILED
 from edged.processes.signals import WORDS
 from edged.status_line import actuator_status
@@ -99,6 +102,12 @@ class Actuator:
             follows += device.birth_topics
         self._bus = ActuatorBus(settings.mqtt, settings.actuator, outbox, self._hear, list(dict.fromkeys(follows)))
         self._announcer = Announcer(device, kept, self._bus)
+        self._metrics = ActuatorMetrics(
+            settings.metrics, settings.actuator, settings.kind, [*performer.actions, *CONTROLS],
+            health_seconds=settings.health_seconds,
+            broker=lambda: Broker(self._bus.connected, self._bus.connects),
+            waiting=lambda: Waiting(len(outbox), outbox.oldest_seconds, self._bus.lost_events),
+        )  # fmt: skip
         self._worker = Worker(performer, self._finished)
         if isinstance(performer, TakesTurns):
             performer.attach(self._wake_job)
@@ -112,6 +121,7 @@ class Actuator:
             selector.register(signals, selectors.EVENT_READ)
             with self._lock:
                 self._carry_out(self._engine.recover(self._clock()))
+            self._metrics.start()
             self._tell_health()
             self._bus.start()
             with self._lock:
@@ -178,6 +188,7 @@ class Actuator:
     def _close(self) -> None:
         """In the opposite order of the start, in bounded time: nothing begins, what runs is stopped, all is told."""
         self._systemd.stopping()
+        self._metrics.stop()
         with self._lock:
             self._carry_out(self._engine.quit("the actuator is ending", self._clock()))
         if not self._worker.close(GRACE_SECONDS):
@@ -296,6 +307,7 @@ class Actuator:
             extra={"EDGED_JOB_ID": state.id, **(JOB_FAILED.extra() if failed else {})},
         )  # fmt: skip
         self._bus.job(state)
+        self._metrics.job(state, self._clock().steady)
         if state.state in FINAL:
             self._record(state)
             try:
@@ -328,6 +340,7 @@ class Actuator:
         with self._lock:
             now = self._clock()
             health = self._health(now)
+            self._metrics.told(health, {})
             same = self._told_health is not None and _but_time(self._told_health) == _but_time(health)
             if same and now.steady < self._health_due:
                 return
@@ -351,6 +364,8 @@ class Actuator:
             reasons.append(f"emergency stop {self._engine.latch.words} (edged act {self._settings.actuator} reset)")
         reasons += self._problems()
         status: ActuatorStatus = "stopped" if self._engine.latch.closed else "degraded" if reasons else "ok"
+        # Worth a word, and no reason to call it degraded.
+        reasons += filter(None, [self._metrics.problem])
         return ActuatorHealth(
             status=status,
             reasons=reasons,

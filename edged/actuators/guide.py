@@ -70,6 +70,8 @@ def example(kind: str) -> str:
     }  # fmt: skip
     if (length := KINDS[kind].queue_length) is not None:
         active["queue_length"] = length
+    if (port := KINDS[kind].metrics_port) is not None:
+        active["metrics.port"] = port
     common = lines(ActuatorSettings, active, _EXAMPLES, remote=False)
     section = own_settings(kind)
     own = lines(section, {}, _EXAMPLES, remote=False, at=f"{kind}.")

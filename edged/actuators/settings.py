@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 from edged.actuators.performer import Confirm
 from edged.actuators.templates import check_template, texts_in
 from edged.settings import HomeAssistantSettings, LogSettings, MqttSettings, StoreSettings, option
+from edged.settings.metrics import CAMERA_PORT, MetricsSettings
 
 Scalar = str | bool | int | float
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
@@ -180,6 +181,18 @@ class AuditSettings(_Section):
     enabled: bool = option(True, "Record how jobs ended in the audit trail of store.directory (edged audit).")
 
 
+class ActuatorMetricsSettings(MetricsSettings):
+    """Figures and health over HTTP: /metrics for Prometheus, /health for everybody else."""
+
+    port: int = option(
+        CAMERA_PORT + 10,
+        "Port to listen on: by default 17720 for typing, 17721 for lock_screen, 17722 for twilio. Two of one kind on one "
+        "machine need two; 0 takes any, which the log says.",
+        ge=0,
+        le=65535,
+    )
+
+
 class ActuatorSettings(_Section):
     """All settings that every actuator has."""
 
@@ -202,6 +215,7 @@ class ActuatorSettings(_Section):
     cancel: CancelSettings = option(CancelSettings(), "What the sitter does to cancel.")
     store: StoreSettings = option(StoreSettings(), "What is kept on disk.")
     audit: AuditSettings = option(AuditSettings(), "The audit trail.")
+    metrics: ActuatorMetricsSettings = option(ActuatorMetricsSettings(), "Figures and health over HTTP.")
     log: LogSettings = option(LogSettings(), "The log.")
     policy: dict[str, PolicySettings] = option({}, "How each action is treated: [policy.ACTION].")
     bindings: list[BindingSettings] = option([], "What it does by itself: [[bindings]].")

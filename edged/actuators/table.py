@@ -11,7 +11,7 @@ from pydantic import BaseModel, create_model
 
 from edged.actuators.agreement import disagreements
 from edged.actuators.performer import Performer
-from edged.actuators.settings import ActuatorSettings
+from edged.actuators.settings import ActuatorMetricsSettings, ActuatorSettings
 from edged.discovery import actuator
 from edged.discovery.device import Device
 from edged.errors import SettingProblem, SettingsError
@@ -23,7 +23,7 @@ class Kind:
     """settings: `module:class` of the section that bears the kind's name. performer: `module:class`, made from all
     settings. controls: `module:function` that makes of all settings what Home Assistant can ask for. None is imported
     before it is needed: an actuator loads only what it is made of. queue_length: the default, where jobs that wait for
-    something outside make it longer.
+    something outside make it longer. metrics_port: the default, so that one of each kind can live on one machine.
     """
 
     summary: str
@@ -31,6 +31,7 @@ class Kind:
     performer: str
     controls: str = ""
     queue_length: int | None = None
+    metrics_port: int | None = None
 
 
 KINDS: dict[str, Kind] = {
@@ -45,6 +46,7 @@ KINDS: dict[str, Kind] = {
         "edged.actuators.lock_screen.settings:LockScreenSettings",
         "edged.actuators.lock_screen.performer:LockScreenPerformer",
         "edged.actuators.lock_screen.controls:controls",
+        metrics_port=17721,
     ),
     "twilio": Kind(
         "Sends messages, calls, and goes on until somebody acknowledges.",
@@ -52,6 +54,7 @@ KINDS: dict[str, Kind] = {
         "edged.actuators.twilio.performer:TwilioPerformer",
         "edged.actuators.twilio.controls:controls",
         queue_length=200,
+        metrics_port=17722,
     ),
 }
 
@@ -70,7 +73,19 @@ def settings_model(kind: str) -> type[ActuatorSettings]:
         field = copy(ActuatorSettings.model_fields["queue_length"])
         field.default = length
         declared["queue_length"] = (int, field)
+    if (port := KINDS[kind].metrics_port) is not None:
+        declared["metrics"] = _metrics_at(port)
     return create_model(f"{section.__name__}File", __base__=ActuatorSettings, __module__=__name__, **declared)
+
+
+def _metrics_at(port: int) -> tuple[type[ActuatorMetricsSettings], Any]:
+    field = copy(ActuatorMetricsSettings.model_fields["port"])
+    field.default = port
+    section = create_model(
+        "KindMetricsSettings", __base__=ActuatorMetricsSettings, __module__=__name__, port=(int, field)
+    )
+    section.__doc__ = ActuatorMetricsSettings.__doc__
+    return section, option(section(), ActuatorSettings.model_fields["metrics"].description or "")
 
 
 def build(settings: ActuatorSettings) -> Performer:

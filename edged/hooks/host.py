@@ -228,6 +228,11 @@ class Hooks:
 
     # -- how they are -------------------------------------------------------------------------------------------
 
+    @property
+    def processes(self) -> dict[str, int]:
+        """Those that run, by name: their numbers."""
+        return self._supervisor.running
+
     def states(self) -> dict[str, HookState]:
         """For health, by the hook's name."""
         found = {}

@@ -151,6 +151,11 @@ class Supervisor:
             each.last_loss = None
             each.in_a_row = each.silences = 0
 
+    @property
+    def running(self) -> dict[str, int]:
+        """Those that are alive, by name: their process numbers."""
+        return {each.name: each.pid for each in self.children.values() if each.alive and each.pid is not None}
+
     def send(self, name: str, message: Downward) -> bool:
         """Say something to a child; False if it is not there or does not listen. Never waits."""
         each = self.children[name]

@@ -45,6 +45,7 @@ class Theatre:
             "capture": {"source": str(self.strings), "width": 64, "height": 64},
             "mqtt": {"host": self.broker.host, "port": self.broker.port, "reconnect_max_seconds": 0.5},
             "health": {"interval_seconds": 1.0},
+            "metrics": {"port": 0},
             "remote": {"probation_seconds": 2},
             "judgement": {"presence": {"arrive_seconds": 0.1, "leave_seconds": 0.4}, "summary": {"window_seconds": 1}},
         }

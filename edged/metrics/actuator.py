@@ -1,0 +1,110 @@
+"""What is counted of an actuator. What is asked for and said stays out of it: an action that nobody offers is `other`."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import get_args
+
+from edged.jobs import FINAL, ActuatorHealth, ActuatorStatus, JobState, State
+from edged.metrics.figures import OTHER, Sample
+from edged.metrics.service import Broker, Service, own_pid
+from edged.metrics.table import ACTUATOR
+from edged.settings.metrics import MetricsSettings
+
+# Answers are told again to whoever asks again: those of so many jobs are known not to be new.
+_REMEMBERED_JOBS = 5000
+_STATES: tuple[State, ...] = tuple(each for each in get_args(State) if each in FINAL)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What waits for the broker."""
+
+    messages: int
+    oldest_seconds: float | None
+    lost: int
+
+
+@dataclass
+class _Job:
+    accepted_at: float
+    running_at: float | None = None
+    over: bool = False
+
+
+class ActuatorMetrics(Service):
+    """Of one actuator. The caller sees to it that `job` and `told` are not called at the same time."""
+
+    def __init__(
+        self,
+        settings: MetricsSettings,
+        name: str,
+        kind: str,
+        actions: Collection[str],
+        *,
+        health_seconds: float,
+        broker: Callable[[], Broker],
+        waiting: Callable[[], Waiting],
+    ) -> None:
+        """actions: all there are, those of every actuator included. broker, waiting: are called on the server's thread."""
+        super().__init__(
+            settings, ACTUATOR, {"actuator": name},
+            kind=kind, broker=broker, patience_seconds=4 * health_seconds + 10.0,
+        )  # fmt: skip
+        self._actions = frozenset(actions)
+        self._waiting = waiting
+        self._state: ActuatorHealth | None = None
+        self._jobs: OrderedDict[str, _Job] = OrderedDict()
+        for action in sorted(self._actions):
+            for state in _STATES:
+                self.figures.count("edged_jobs_total", action, state, by=0)
+
+    def job(self, state: JobState, now: float) -> None:
+        """How a job stands was told; now: CLOCK_MONOTONIC seconds."""
+        action = state.action if state.action in self._actions else OTHER
+        job = self._jobs.get(state.id)
+        if job is None:
+            job = self._jobs[state.id] = _Job(now)
+            while len(self._jobs) > _REMEMBERED_JOBS:
+                self._jobs.popitem(last=False)
+        if job.over:
+            return
+        if state.state == "running" and job.running_at is None:
+            job.running_at = now
+            if state.attempt == 1:
+                self.figures.observe("edged_job_wait_seconds", now - job.accepted_at, action)
+        elif state.state != "running" and job.running_at is not None:
+            self.figures.observe("edged_job_duration_seconds", now - job.running_at, action)
+            job.running_at = None
+        if state.state in FINAL:
+            job.over = True
+            self.figures.count("edged_jobs_total", action, state.state)
+
+    def told(self, state: ActuatorHealth, children: Mapping[str, int]) -> None:
+        """How things are now. children: names and numbers of processes beside this one."""
+        self._state = state
+        self._heard({**own_pid("actuator"), **children})
+
+    def _health(self) -> tuple[str, object | None]:
+        return ("starting", None) if self._state is None else (self._state.status, self._state)
+
+    def _own_samples(self) -> Iterable[Sample]:
+        waiting = self._waiting()
+        yield Sample("edged_outbox_messages", waiting.messages)
+        yield Sample("edged_outbox_oldest_seconds", waiting.oldest_seconds or 0.0)
+        yield Sample("edged_outbox_lost_total", waiting.lost)
+        state = self._state
+        if state is None:
+            return
+        for status in get_args(ActuatorStatus):
+            yield Sample("edged_health_status", status == state.status, (status,))
+        yield Sample("edged_health_problems", len(state.reasons))
+        yield Sample("edged_jobs_waiting", state.waiting_jobs)
+        for reason, count in state.refused.items():
+            yield Sample("edged_requests_refused_total", count, (reason,))
+        yield Sample("edged_emergency_stop", state.stopped_since is not None)
+        yield Sample("edged_dry_run", state.dry_run)
+        if state.clock_offset_seconds is not None:
+            yield Sample("edged_clock_offset_seconds", state.clock_offset_seconds)
