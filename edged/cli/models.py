@@ -23,6 +23,7 @@ from edged.configuration.loading import load
 from edged.errors import ModelMissing
 from edged.inference import model_download
 from edged.inference.models import ModelStore, default_directory, needed, registry
+from edged.settings import ModelSettings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -112,7 +113,7 @@ def pull_models(
     settings = load(config)
     free = [entry.name for entry in registry().values() if entry.any_use]
     chosen = _known(names) if names else free if every else needed(settings.inference)
-    store = ModelStore(directory or default_directory(settings.models))
+    store = _chosen_store(directory, settings.models)
     for name in chosen:
         if not registry()[name].any_use:
             _say_licence(name)
@@ -124,7 +125,7 @@ def pull_models(
         print(f"fetched {', '.join(pulled.fetched)} ({pulled.origin})")
         for name in pulled.fetched:
             print(f"licence of {name}: {_licence(name)}")
-    print(f"{len(chosen)} models good in {store.directory}")
+    print(f"{len(chosen)} models good in {' and '.join(sorted({str(store.path(name).parent) for name in chosen}))}")
 
 
 @app.command("verify")
@@ -154,7 +155,12 @@ def _licence(name: str) -> str:
 
 
 def _store(directory: Path | None, config: Path | None) -> ModelStore:
-    return ModelStore(directory or default_directory(load(config).models))
+    return _chosen_store(directory, load(config).models)
+
+
+def _chosen_store(directory: Path | None, settings: ModelSettings) -> ModelStore:
+    """A folder that was named on the command line is meant alone: it shall be whole, whatever came with edged."""
+    return ModelStore(directory, shipped=directory) if directory else ModelStore(default_directory(settings))
 
 
 def _known(names: list[str]) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from edged.settings import InferenceSettings, ModelSettings
 from edged.toml_file import read_toml
 
 SYSTEM_DIRECTORY = Path("/var/lib/edged/models")
+# Models that came with edged, as in the Debian package: for everybody to read, replaced by whoever put them there.
+SHIPPED_DIRECTORY = Path(sys.prefix, "share", "edged", "models")
 SPOOF_MODEL = "antispoof_print_replay"
 _REGISTRY_FILE = Path(__file__).with_name("registry.toml")
 
@@ -155,7 +158,8 @@ def default_directory(settings: ModelSettings | None = None) -> Path:
     own = _own_directory()
     if os.geteuid() == 0 or own is None:
         return SYSTEM_DIRECTORY
-    if not own.is_dir() and SYSTEM_DIRECTORY.is_dir():
+    # os.path: a folder that this user may not look into is none to them, where Path.is_dir raises PermissionError.
+    if not own.is_dir() and os.path.isdir(SYSTEM_DIRECTORY):  # noqa: PTH112
         return SYSTEM_DIRECTORY
     return own
 
@@ -191,10 +195,14 @@ def _hash_of(path: Path, status: os.stat_result) -> str:
 
 
 class ModelStore:
-    """A folder of model files, each checked against the registry before anybody loads it."""
+    """A folder of model files, each checked against the registry before anybody loads it.
 
-    def __init__(self, directory: Path) -> None:
+    shipped: where else a file is looked for that is not in the folder; nothing is ever written there.
+    """
+
+    def __init__(self, directory: Path, shipped: Path = SHIPPED_DIRECTORY) -> None:
         self.directory = directory
+        self.shipped = shipped
 
     def path(self, name: str) -> Path:
         """The file of a model, verified.
@@ -204,7 +212,7 @@ class ModelStore:
         entry = registry().get(name)
         if entry is None:
             raise ModelMissing(name, "is not in the registry", "edged models list")
-        path = self.directory / entry.file
+        path = self._file(entry)
         cure = self._cure(entry)
         try:
             status = path.stat()
@@ -233,6 +241,12 @@ class ModelStore:
     def missing(self, names: Iterable[str]) -> list[str]:
         """Those of these models that are not usable here."""
         return [name for name in names if self.problem(name) is not None]
+
+    def _file(self, entry: ModelEntry) -> Path:
+        """Where its file is, or would be."""
+        own = self.directory / entry.file
+        shipped = self.shipped / entry.file
+        return shipped if not os.path.lexists(own) and shipped.is_file() else own
 
     @staticmethod
     def _cure(entry: ModelEntry) -> str:

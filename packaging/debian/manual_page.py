@@ -1,5 +1,6 @@
 """Write edged(1) from what the commands say of themselves: `manual_page.py VERSION DATE >edged.1`."""
 
+# ruff: noqa: INP001  # run by scripts/build-deb, imported by nobody
 from __future__ import annotations
 
 import re
@@ -43,7 +44,7 @@ def tagged(tag: str, text: str) -> str:
 
 def first_paragraph(text: str) -> str:
     """What comes first in a command's help, in one line."""
-    return " ".join(text.split("\f")[0].strip().split("\n\n")[0].split())
+    return " ".join(text.partition("\f")[0].strip().split("\n\n")[0].split())
 
 
 def leaves(name: str, command: Any) -> Iterator[tuple[str, Any]]:

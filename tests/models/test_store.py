@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -99,3 +102,38 @@ def test_a_user_without_models_of_their_own_takes_the_systems(tmp_path: Path, mo
     assert default_directory() == tmp_path / "own/edged/models"
     (tmp_path / "system").mkdir()
     assert default_directory() == tmp_path / "system"
+
+
+def test_models_that_came_with_edged_are_found_by_everybody_and_an_own_file_wins(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine"
+    other = ModelStore(mine, shipped=store.directory)
+    assert other.path("small") == store.directory / "small.tflite"
+    mine.mkdir()
+    shutil.copy(store.directory / "small.tflite", mine)
+    assert other.path("small") == mine / "small.tflite"
+    (mine / "small.tflite").write_bytes(b"damaged")
+    assert isinstance(other.problem("small"), ModelCorrupt)
+
+
+def test_a_system_folder_that_may_not_be_looked_into_is_none(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    (closed / "models").mkdir(parents=True)
+    closed.chmod(0)
+    # Root may look into everything: somebody else asks.
+    ask = (
+        "import os; from pathlib import Path; from edged.inference import models; os.geteuid() or os.setuid(65534); "
+        f"models.SYSTEM_DIRECTORY = Path({str(closed / 'models')!r}); print(models.default_directory())"
+    )
+    variables = {name: value for name, value in os.environ.items() if name != "EDGED_MODELS_DIR"}
+    done = subprocess.run(
+        [sys.executable, "-c", ask],
+        env={**variables, "XDG_DATA_HOME": "/nowhere"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    closed.chmod(0o700)
+    assert (done.stdout.strip(), done.stderr) == ("/nowhere/edged/models", "")
