@@ -103,7 +103,7 @@ def name_problem(name: str) -> str:
 def broker_of(text: str, default_port: int) -> tuple[str, int]:
     """HOST, HOST:PORT, [IPV6]:PORT. Raises ValueError with a sentence for anything else."""
     host, port = text.strip(), str(default_port)
-    if host.startswith("["):
+    if host.startswith("[") and "]" in host:
         host, _, rest = host[1:].partition("]")
         port = rest.removeprefix(":") or port
     elif host.count(":") == 1:
