@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SCRIPTS = ["scripts/bootstrap", "scripts/quickstart", "scripts/test", "scripts/check", ".ci/run"]
+SCRIPTS = ["scripts/bootstrap", "scripts/install", "scripts/quickstart", "scripts/test", "scripts/check", ".ci/run"]
 
 
 def run(command: str, folder: Path, path: Path | None = None) -> subprocess.CompletedProcess[str]:
