@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import edged
+from edged import clock
 from edged.actuators.attempt import GRACE_SECONDS
 from edged.actuators.bindings import Bindings, local_minute, own_topics
 from edged.actuators.controls import CONTROLS
@@ -103,7 +104,7 @@ class Actuator:
         self._bus = ActuatorBus(settings.mqtt, settings.actuator, outbox, self._hear, list(dict.fromkeys(follows)))
         self._announcer = Announcer(device, kept, self._bus)
         self._metrics = ActuatorMetrics(
-            settings.metrics, settings.actuator, settings.kind, [*performer.actions, *CONTROLS],
+            settings.metrics, settings.actuator, settings.kind, performer.actions, CONTROLS,
             health_seconds=settings.health_seconds,
             broker=lambda: Broker(self._bus.connected, self._bus.connects),
             waiting=lambda: Waiting(len(outbox), outbox.oldest_seconds, self._bus.lost_events),
@@ -159,7 +160,7 @@ class Actuator:
             if now.steady >= self._forget_due:
                 self._forget_due = now.steady + _FORGET_SECONDS
                 try:
-                    self._ledger.forget_old(now.unix)
+                    self._ledger.forget_old(clock.for_ages())
                 except StoreError as error:
                     log.warning("%s", error)
             if not self._worker.alive:

@@ -52,6 +52,11 @@ class Engine:
         self._jobs = self.register.jobs
         self.trusted_since = ledger.trusted_since
 
+    def begin_memory(self, now: Now) -> None:
+        """What was issued before now is not to be trusted. Raises StoreError."""
+        self._ledger.begin(now.unix)
+        self.trusted_since = now.unix
+
     # -- looking on ---------------------------------------------------------------------------------------------
 
     @property
@@ -81,7 +86,7 @@ class Engine:
 
     def next_seconds(self, now: Now) -> float | None:
         """How long from now until `tick` has something to do; None: not before something happens."""
-        moments = [job.order.expires_at - now.unix for job in self._jobs.values() if self._can_expire(job)]
+        moments = [job.left_seconds(now) for job in self._jobs.values() if self._can_expire(job)]
         if self._run is not None:
             moments.append(self._run.due_steady - now.steady)
         elif self._turn is not None:
@@ -128,6 +133,7 @@ class Engine:
             )
         except RequestRefused as error:
             return self.register.refuse(order, str(error), now)
+        job = replace(job, expires_steady=now.steady + order.expires_at - now.unix)
         effects = self.register.enter(job, now)
         return effects + self.tick(now) if job.id in self._jobs else effects
 
@@ -160,7 +166,7 @@ class Engine:
         if job.confirm != "confirm":
             raise RequestRefused(f"job {job_id!r} needs no confirmation")
         over = job.confirm_by_steady is not None and now.steady >= job.confirm_by_steady
-        if over or (now.unix >= job.order.expires_at and self._can_expire(job)):
+        if over or (job.left_seconds(now) <= 0 and self._can_expire(job)):
             raise RequestRefused(f"too late: job {job_id!r} could be confirmed until now, and no longer")
         self._jobs[job_id] = replace(job, confirmed=True)
         return self.tick(now)
@@ -191,7 +197,7 @@ class Engine:
         self.latch.keep()
         self.register.settle()
         for job in list(self._jobs.values()):
-            if now.unix >= job.order.expires_at and self._can_expire(job):
+            if job.left_seconds(now) <= 0 and self._can_expire(job):
                 effects += self._move(job, "expired", expiry_words(job), now)
         if self._run is not None:
             return effects + self._watch(self._run, now)
@@ -333,7 +339,7 @@ class Engine:
         return [*effects, Abandon(replace(job.wish(), ended=True))]
 
     def _again(self, job: Job, outcome: Outcome, reason: str, now: Now) -> list[Effect]:
-        asked, left = outcome.retry_after_seconds or 0.0, job.order.expires_at - now.unix
+        asked, left = outcome.retry_after_seconds or 0.0, job.left_seconds(now)
         pause = pause_seconds(job.attempt, self._settings.retry, self._chance, asked, left)
         if pause is None:
             return self._move(job, "failed", f"{reason}; it expires before the next attempt", now)

@@ -125,6 +125,9 @@ class Gate:
         )  # fmt: skip
         assert request.issued_at is not None
         assert request.expires_at is not None
+        if self._engine.trusted_since > now.unix + signing.clock_tolerance_seconds:
+            # It was begun while the clock was ahead. It would refuse everything until that time comes.
+            self._engine.begin_memory(now)
         if request.issued_at < self._engine.trusted_since:
             since = iso_utc(int(self._engine.trusted_since * 1e9))
             raise SignatureRefused(

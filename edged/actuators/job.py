@@ -11,10 +11,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from edged.actuators.effects import Now
 from edged.actuators.performer import ActionSpec, Confirm, Wish
 from edged.actuators.sensitive import Text
 from edged.events import iso_utc
@@ -49,7 +51,8 @@ class Order:
 class Job:
     """An order on its way. Seconds called steady are of a clock that is never set; the others are Unix seconds.
 
-    confirm: as it counts for this job. due_steady: not begun before. confirm_by_steady, countdown_ends_steady: set when
+    confirm: as it counts for this job. expires_steady: the end of its time as it was when it came: a clock that is set back
+    makes no request live longer. due_steady: not begun before. confirm_by_steady, countdown_ends_steady: set when
     it is this job's turn. interrupted: an attempt was cut off when the actuator ended.
     """
 
@@ -62,6 +65,7 @@ class Job:
     attempt: int = 1
     interrupted: bool = False
     due_steady: float = 0.0
+    expires_steady: float = math.inf
     confirmed: bool = False
     confirm_by_steady: float | None = None
     countdown_ends_steady: float | None = None
@@ -71,6 +75,10 @@ class Job:
     def id(self) -> str:
         """The order's."""
         return self.order.id
+
+    def left_seconds(self, now: Now) -> float:
+        """Until its time is over, by whichever clock says so first."""
+        return min(self.order.expires_at - now.unix, self.expires_steady - now.steady)
 
     @property
     def final(self) -> bool:

@@ -35,7 +35,7 @@ def before_it_begins(job: Job, policy: PolicySettings, actuator: str, now: Now) 
 def _confirmation(job: Job, policy: PolicySettings, actuator: str, now: Now) -> Step | None:
     if job.confirm_by_steady is None:
         # Never longer than the request is good for.
-        left = min(policy.confirm_seconds, job.order.expires_at - now.unix)
+        left = min(policy.confirm_seconds, job.left_seconds(now))
         job = replace(job, confirm_by_steady=now.steady + left)
         reason = f"waits for a confirmation (edged act {actuator} confirm {job.id})"
         return Step(job, "accepted", reason, round(left, 1))

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from edged import clock
 from edged.daemon.recorder import Recorder
 from edged.errors import SettingsError
 from edged.evidence.album import Album
@@ -131,6 +131,6 @@ class EvidenceClerk:
     def _prune(self) -> None:
         """Delete what is too old or too much, also of times when evidence was kept and now is not."""
         assert self._album is not None
-        for entry in self._album.prune(time.time(), self._settings.keep_days * 86400, self._limit_bytes):
+        for entry in self._album.prune(clock.for_ages(), self._settings.keep_days * 86400, self._limit_bytes):
             log.info("evidence of %s: deleted, for its age or the room it takes", entry.event)
             self._record("deleted", event=entry.event, reason="retention")

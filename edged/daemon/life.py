@@ -110,7 +110,7 @@ class Life:
             settings, self._bus, self._hooks, self._keep,
             block_from_before(settings, kept, time.time_ns()), lambda blocked: kept.replace(blocked=blocked),
         )  # fmt: skip
-        self._trust = Trust(settings, kept, time.time())
+        self._trust = Trust(settings, kept, time.time(), time.monotonic())
         self._desk = Desk(
             self._bus, self, self._reporter, self._recorder, settings.snapshot, self._trust,
             self._people_desk(folder), reload,

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import edged
+from edged import clock
 from edged.errors import EdgedError, StoreError
 from edged.events import iso_utc
 from edged.notices import AUDIT_DAMAGED, BUG
@@ -214,7 +215,7 @@ class Recorder:
     def _prune_left(self, folder: Path) -> None:
         past = self._past_in(folder)
         try:
-            past.prune(time.time_ns() // 1_000_000)
+            past.prune(int(clock.for_ages() * 1000))
         finally:
             past.close()
 
@@ -226,7 +227,7 @@ class Recorder:
 
     def _prune_history(self) -> None:
         if self._history is not None:
-            self._history.prune(time.time_ns() // 1_000_000)
+            self._history.prune(int(clock.for_ages() * 1000))
 
     def _take(self) -> bool:
         """Wait for something to do and sort it; True when it is time to end."""

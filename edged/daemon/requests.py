@@ -125,7 +125,7 @@ class Desk:
     def _signed(self, request: Request) -> None:
         """What only whoever has the key may ask."""
         now = time.monotonic()
-        command = self._trust.check(request.name, request.signed or {}, time.time())
+        command = self._trust.check(request.name, request.signed or {}, time.time(), time.monotonic())
         if request.name in ("release", "unlocked") and command.options:
             raise CommandRejected(f"{request.name} takes no options")
         if request.name == "release":

@@ -24,16 +24,16 @@ _MOST_NONCES = 256
 class Trust:
     """One camera's. problem: why no signed command is taken, or empty."""
 
-    def __init__(self, settings: Settings, kept: KeptFile, now: float) -> None:
-        """now: Unix seconds."""
+    def __init__(self, settings: Settings, kept: KeptFile, now: float, steady: float) -> None:
+        """now: Unix seconds. steady: of a clock that is never set."""
         self._settings = settings.signing
         self._camera = settings.camera
         self._kept = kept
         self._key: bytes | None = None
         self._nonces = dict(kept.now.nonces)
         # What was used before is not known: what was issued before could be a repetition.
-        forgotten = now if kept.damage or not kept.lasting else kept.now.trusted_since
-        self._since = forgotten + self._settings.clock_tolerance_seconds if forgotten else 0.0
+        self._forgotten = bool(kept.damage) or not kept.lasting
+        self._begun_steady = steady
         self.problem = ""
         try:
             self._key = find_key(self._settings.key_file, self._settings.credential)
@@ -47,8 +47,8 @@ class Trust:
                 "(edged actuator keygen FILE, then signing.key_file = FILE)"
             )
 
-    def check(self, name: str, raw: dict[str, Any], now: float) -> SignedCommand:
-        """The command, to be carried out once. now: Unix seconds. Raises SignatureRefused."""
+    def check(self, name: str, raw: dict[str, Any], now: float, steady: float) -> SignedCommand:
+        """The command, to be carried out once. now: Unix seconds; steady: as at the start. Raises SignatureRefused."""
         if self._key is None:
             raise SignatureRefused("unsigned", "there is no key here to check signatures with (signing.key_file)")
         verify(raw, self._key, self._camera, field="camera")
@@ -71,13 +71,21 @@ class Trust:
         )
         if command.nonce in self._nonces:
             raise SignatureRefused("replayed", "the command was carried out before (sign it anew)")
-        if command.issued_at < self._since:
+        if command.issued_at < self._since(now, steady):
             raise SignatureRefused(
                 "stale",
                 "the command is from before edged started or was restored, and may have been carried out (sign it anew)",
             )
         self._remember(command, now)
         return command
+
+    def _since(self, now: float, steady: float) -> float:
+        """What was issued before this may have been carried out and forgotten (Unix seconds).
+
+        The start is told by the clock of now: the one of then may have been years away from it.
+        """
+        since = now - (steady - self._begun_steady) if self._forgotten else self._kept.now.trusted_since
+        return since + self._settings.clock_tolerance_seconds if since else 0.0
 
     def _remember(self, command: SignedCommand, now: float) -> None:
         """Before it is carried out: a plug that is pulled then must not let it be carried out twice."""

@@ -101,7 +101,8 @@ class Album:
         return total
 
     def prune(self, now: float, keep_seconds: float, limit_bytes: int) -> list[Entry]:
-        """Delete what is older than may be kept, and the oldest of what is more; what was deleted. now: Unix seconds.
+        """Delete what is older than may be kept, and the oldest of what is more; what was deleted. now: Unix seconds; 0.0: the
+        clock cannot be trusted, so nothing is old.
 
         Raises OSError.
         """

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from edged.clock import PLAUSIBLE_UNIX
 from edged.errors import GalleryError, StoreError
 from edged.store.database import Database, Error
 from edged.store.gallery_change import Change
@@ -172,10 +173,15 @@ class Gallery:
         return dropped
 
     def expire(self, before: float, limit: int) -> list[str]:
-        """Forget strangers last seen before this time, and who was away longest beyond the limit. Returns their names."""
+        """Forget strangers last seen before this time, and who was away longest beyond the limit. Returns their names.
+
+        Who was seen by a clock that had not been set yet is not old for it; being seen again gives them a better date.
+        """
         with self._plainly():
             strangers = self._rows.strangers()
-        gone = [one for rank, one in enumerate(strangers) if rank >= limit or (one.last_seen_at or 0) < before]
+        gone = [
+            one for rank, one in enumerate(strangers) if rank >= limit or _is_before(one.last_seen_at or 0.0, before)
+        ]
         if gone:
             with self._changing() as change:
                 for one in gone:
@@ -247,3 +253,7 @@ class Gallery:
             exports = [Path(path) for (path,) in self._database.execute("SELECT path FROM export")]
         exports += [path.with_name(f".{path.name}.new") for path in exports]  # of an export that was killed
         return sorted({*beside, *(path for path in exports if path.is_file())})
+
+
+def _is_before(seen_at: float, before: float) -> bool:
+    return seen_at < before and not seen_at < PLAUSIBLE_UNIX < before

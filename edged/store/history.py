@@ -65,7 +65,10 @@ class History:
             raise self._failure(error) from error
 
     def prune(self, now_ms: int) -> int:
-        """Delete what is older than may be kept, and the oldest of what is too much; how many. Raises StoreError."""
+        """Delete what is older than may be kept, and the oldest of what is too much; how many. Raises StoreError.
+
+        now_ms: Unix milliseconds; 0: the clock cannot be trusted, so nothing is old.
+        """
         gone = 0
         try:
             if now_ms > _PLAUSIBLE_MS:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from edged import clock
 from edged.bus.importance import importance
 from edged.bus.outbox import OutgoingEvent, event_bytes
 from edged.store.database import Database
@@ -22,7 +23,8 @@ _ROW = "SELECT key, importance, length(CAST(topic AS BLOB)) + length(payload)"
 _ROWS_OF_KEYS = _ROW + " FROM event WHERE key BETWEEN ? AND ?"
 _ROWS_OF_IMPORTANCE = _ROW + " FROM event WHERE importance = ? ORDER BY key LIMIT ?"
 _ROWS_WITH_AGE = _ROW + ", boot, added_ns, added_wall_ns FROM event WHERE key > ? ORDER BY key LIMIT ?"
-# A board without a battery-backed clock begins in the past: ages across boots are told from times after this only.
+# A board without a battery-backed clock begins in the past, and jumps: ages across boots are told by a clock that proved
+# itself, and from times after this only.
 _PLAUSIBLE_WALL_NS = 1_735_689_600 * 10**9  # 2025-01-01
 
 
@@ -130,7 +132,7 @@ class EventTable:
     def _age_seconds(self, boot: int, added_ns: int, added_wall_ns: int) -> float | None:
         if boot == self._boot:
             return (time.monotonic_ns() - added_ns) / 1e9
-        now = time.time_ns()
+        now = int(clock.for_ages() * 1e9)
         if min(now, added_wall_ns) < _PLAUSIBLE_WALL_NS or now < added_wall_ns:
             return None
         return (now - added_wall_ns) / 1e9

@@ -133,10 +133,10 @@ def test_a_command_that_was_signed_before_a_restore_is_not_carried_out_again(tmp
         }  # fmt: skip
         return {**command, "signature": signature(command, read_key(tmp_path / "key"))}
 
-    Trust(settings, kept, now).check("release", signed(now - 1), now)
+    Trust(settings, kept, now, 0.0).check("release", signed(now - 1), now, 0.0)
     kept.replace(trusted_since=now + 10, nonces={})
-    trust = Trust(settings, kept, now + 20)
+    trust = Trust(settings, kept, now + 20, 20.0)
     with pytest.raises(SignatureRefused, match="before edged started or was restored"):
-        trust.check("release", signed(now - 1), now + 20)
+        trust.check("release", signed(now - 1), now + 20, 20.0)
     after = now + 30
-    assert trust.check("release", signed(after), after).command == "release"
+    assert trust.check("release", signed(after), after, after - now).command == "release"

@@ -29,7 +29,7 @@ class Answerer:
 
     def __init__(self, mqtt: MqttSettings, key: Path) -> None:
         settings = Settings.model_validate({"signing": {"key_file": str(key)}})
-        self._trust = Trust(settings, KeptFile(None), time.time() - 60)
+        self._trust = Trust(settings, KeptFile(None), time.time() - 60, time.monotonic() - 60)
         self._bus = Bus(mqtt, "front", MemoryOutbox())
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._serve)
@@ -51,7 +51,7 @@ class Answerer:
                 answer = Response("ok", request.name, request.command.transaction)
                 if request.name in SIGNED_COMMANDS:
                     try:
-                        command = self._trust.check(request.name, request.signed or {}, time.time())
+                        command = self._trust.check(request.name, request.signed or {}, time.time(), time.monotonic())
                         self.asked.append((request.name, command.options))
                         answer = Response("ok", request.name, command.transaction, data={"got": command.options})
                     except SignatureRefused as error:

@@ -99,5 +99,5 @@ def test_a_shell_can_sign(tmp_path: Path) -> None:
     script = script.replace("mosquitto_pub -t edged/camera/front/command/release -m", "printf %s")
     done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, check=True, timeout=30)
     settings = Settings.model_validate({"signing": {"key_file": str(key)}})
-    trust = Trust(settings, KeptFile(tmp_path / "kept.json"), time.time())
-    assert trust.check("release", json.loads(done.stdout), time.time()).command == "release"
+    trust = Trust(settings, KeptFile(tmp_path / "kept.json"), time.time(), time.monotonic())
+    assert trust.check("release", json.loads(done.stdout), time.time(), time.monotonic()).command == "release"

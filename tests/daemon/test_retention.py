@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from edged import clock
 from edged.daemon.evidence import EvidenceClerk
 from edged.daemon.recorder import Recorder
 from edged.events import iso_utc
@@ -100,8 +101,9 @@ def test_a_chore_that_fails_is_said_though_the_next_one_succeeds(
 
 
 def test_past_events_grow_too_old_also_where_none_are_kept_any_more(
-    folder: Path, begun: Callable[[Recorder], Recorder]
+    folder: Path, begun: Callable[[Recorder], Recorder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(clock, "for_ages", time.time)  # as if a time server vouched for it
     now_ns = time.time_ns()
     past = History(folder, "front", keep_seconds=1e9, limit_bytes=10**9)
     past.add(

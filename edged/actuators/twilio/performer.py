@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from edged import clock
 from edged.actuators.performer import Control, Wish
 from edged.actuators.settings import ActuatorSettings
 from edged.actuators.twilio.actions import ACTIONS
@@ -335,7 +336,7 @@ class TwilioPerformer:
                         f"the memory of what was sent was damaged and begun anew; the old one is {database.set_aside}"
                     )
                 self._kept = Progress(database)
-                self._kept.forget_old(time.time())
+                self._kept.forget_old(clock.for_ages())
             return self._kept
 
     def _courier(self) -> Courier:
@@ -372,7 +373,7 @@ class TwilioPerformer:
             problem, pause_seconds = str(error), _LOOK_AGAIN_SECONDS
             unseen_at = None if isinstance(error, TwilioRefused) else answers
         try:
-            self._progress().forget_old(time.time())
+            self._progress().forget_old(clock.for_ages())
         except StoreError as error:
             problem, unseen_at = str(error), None
         self._account_problem = (problem, unseen_at)

@@ -65,7 +65,7 @@ class Learning:
             or enrolled is None
             or match.similarity < threshold + _SURE
             or (match.runner_up is not None and match.runner_up > threshold - _FAR_FROM_OTHERS)
-            or now - self._learned_at.get(person, 0.0) < settings.learn_seconds
+            or 0 <= now - self._learned_at.get(person, 0.0) < settings.learn_seconds
             or float((np.array(enrolled) @ vector).max()) < threshold + _NEAR_ENROLLED
             or float((matrix.of(person) @ vector).max()) > _NOTHING_NEW
         ):

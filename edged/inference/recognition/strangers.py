@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from edged import clock
 from edged.inference.recognition.embedders import Embedder
 from edged.inference.recognition.known import Match, Matrix, to_bytes
 from edged.inference.recognition.vectors import Vector as Embedding
@@ -66,7 +67,8 @@ class Strangers:
         now = time.time()
         person = match.person
         self._waiting[track] = _Waiting(stranger=person)
-        if now - self._told.get(person.id, person.last_seen_at or 0.0) > _SEEN_SECONDS:
+        # Either way: who was seen in 1970, or in years to come, was seen by a clock that has been set since.
+        if abs(now - self._told.get(person.id, person.last_seen_at or 0.0)) > _SEEN_SECONDS:
             self._gallery.saw_stranger(person.id, now)
             self._told[person.id] = now
         rows = matrix.of(person.id)
@@ -98,11 +100,11 @@ class Strangers:
 
     def expire(self, settings: RecognitionSettings) -> bool:
         """Forget who was not seen for long; asked often, it looks once an hour. True: somebody went."""
-        now = time.time()
-        if now - self._expired_at < _EXPIRE_SECONDS:
+        steady = time.monotonic()
+        if steady - self._expired_at < _EXPIRE_SECONDS:
             return False
-        self._expired_at = now
-        return bool(self._gallery.expire(now - settings.strangers_days * 86400, settings.strangers_limit))
+        self._expired_at = steady
+        return bool(self._gallery.expire(clock.for_ages() - settings.strangers_days * 86400, settings.strangers_limit))
 
     def _kept(self, vector: Embedding, quality: float) -> NewVector:
         return NewVector(self._embedder.model, self._embedder.version, to_bytes(vector), quality, "stranger")
