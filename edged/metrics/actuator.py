@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import get_args
@@ -13,8 +12,10 @@ from edged.metrics.service import Broker, Service, own_pid
 from edged.metrics.table import ACTUATOR
 from edged.settings.metrics import MetricsSettings
 
-# Answers are told again to whoever asks again: those of so many jobs are known not to be new.
-_REMEMBERED_JOBS = 5000
+# So that the first of each is seen as an increase; whatever else there is comes with its first.
+_REFUSALS = (
+    "unsigned", "altered", "replayed", "stale", "clock", "retained", "malformed", "unnoted", "conflict", "repeated",
+)  # fmt: skip
 _STATES: tuple[State, ...] = tuple(each for each in get_args(State) if each in FINAL)
 
 
@@ -31,7 +32,6 @@ class Waiting:
 class _Job:
     accepted_at: float
     running_at: float | None = None
-    over: bool = False
 
 
 class ActuatorMetrics(Service):
@@ -43,33 +43,36 @@ class ActuatorMetrics(Service):
         name: str,
         kind: str,
         actions: Collection[str],
+        controls: Collection[str],
         *,
         health_seconds: float,
         broker: Callable[[], Broker],
         waiting: Callable[[], Waiting],
     ) -> None:
-        """actions: all there are, those of every actuator included. broker, waiting: are called on the server's thread."""
+        """actions: what it can do. controls: what is done at once and is no job. broker, waiting: are called on the server's thread."""
         super().__init__(
             settings, ACTUATOR, {"actuator": name},
             kind=kind, broker=broker, patience_seconds=4 * health_seconds + 10.0,
         )  # fmt: skip
         self._actions = frozenset(actions)
+        self._controls = frozenset(controls)
         self._waiting = waiting
         self._state: ActuatorHealth | None = None
-        self._jobs: OrderedDict[str, _Job] = OrderedDict()
-        for action in sorted(self._actions):
+        # Those that have not come to their end: as many as its queue is long.
+        self._jobs: dict[str, _Job] = {}
+        for action in (*actions, *controls):
             for state in _STATES:
                 self.figures.count("edged_jobs_total", action, state, by=0)
 
     def job(self, state: JobState, now: float) -> None:
         """How a job stands was told; now: CLOCK_MONOTONIC seconds."""
-        action = state.action if state.action in self._actions else OTHER
-        job = self._jobs.get(state.id)
+        action = state.action if state.action in self._actions | self._controls else OTHER
+        final = state.state in FINAL
+        job = self._jobs.pop(state.id, None) if final else self._jobs.setdefault(state.id, _Job(now))
+        # An answer is told again to whoever asks again: only an end that is new counts. What is rejected was none.
+        if final and (job is not None or state.state == "rejected" or action in self._controls):
+            self.figures.count("edged_jobs_total", action, state.state)
         if job is None:
-            job = self._jobs[state.id] = _Job(now)
-            while len(self._jobs) > _REMEMBERED_JOBS:
-                self._jobs.popitem(last=False)
-        if job.over:
             return
         if state.state == "running" and job.running_at is None:
             job.running_at = now
@@ -78,9 +81,6 @@ class ActuatorMetrics(Service):
         elif state.state != "running" and job.running_at is not None:
             self.figures.observe("edged_job_duration_seconds", now - job.running_at, action)
             job.running_at = None
-        if state.state in FINAL:
-            job.over = True
-            self.figures.count("edged_jobs_total", action, state.state)
 
     def told(self, state: ActuatorHealth, children: Mapping[str, int]) -> None:
         """How things are now. children: names and numbers of processes beside this one."""
@@ -102,8 +102,8 @@ class ActuatorMetrics(Service):
             yield Sample("edged_health_status", status == state.status, (status,))
         yield Sample("edged_health_problems", len(state.reasons))
         yield Sample("edged_jobs_waiting", state.waiting_jobs)
-        for reason, count in state.refused.items():
-            yield Sample("edged_requests_refused_total", count, (reason,))
+        for reason in dict.fromkeys([*_REFUSALS, *state.refused]):
+            yield Sample("edged_requests_refused_total", state.refused.get(reason, 0), (reason,))
         yield Sample("edged_emergency_stop", state.stopped_since is not None)
         yield Sample("edged_dry_run", state.dry_run)
         if state.clock_offset_seconds is not None:

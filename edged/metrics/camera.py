@@ -68,6 +68,8 @@ def _figures_of(state: HealthState) -> Iterable[Sample]:
     yield Sample("edged_outbox_lost_total", state.lost_events)
     yield Sample("edged_frame_rate_hertz", state.capture_frames_per_second, ("captured",))
     yield Sample("edged_frame_rate_hertz", state.frames_per_second, ("analysed",))
+    if state.frames_per_second_limit is not None:
+        yield Sample("edged_frame_rate_limit_hertz", state.frames_per_second_limit)
     yield Sample("edged_frames_analysed_total", state.analysed_frames)
     yield Sample("edged_frames_dropped_total", state.dropped_frames)
     for process, restarts in state.restarts.items():

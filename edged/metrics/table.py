@@ -51,6 +51,7 @@ CAMERA: tuple[Family, ...] = (
         "edged_frame_rate_hertz", "gauge",
         "Frames per second over the last ten seconds: `captured` and `analysed`.", ("of",),
     ),
+    Family("edged_frame_rate_limit_hertz", "gauge", "Frames per second taken at most, for the heat; absent without a limit."),
     Family("edged_frames_analysed_total", "counter", "Frames that were looked at."),
     Family("edged_frames_dropped_total", "counter", "Frames that were captured and never looked at: newer ones came."),
     Family(
