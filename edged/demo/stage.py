@@ -117,8 +117,9 @@ class Stage:
         self._exits.close()
 
     def _start_daemon(self, mqtt: MqttSettings, log: Path) -> subprocess.Popen[bytes]:
-        # Health every second is for the screen; all else is as anybody runs it.
+        # Health every second is for the screen, and the port of metrics is left to real cameras; all else is as anybody runs it.
         settings = {
+            "metrics.port": 0,
             **_differences(self.settings.model_dump(mode="json", exclude={"mqtt"}), Settings().model_dump(mode="json")),
             "camera": CAMERA,
             "health.interval_seconds": 1,
