@@ -267,6 +267,7 @@ class Life:
             broker=self._bus.connected, local=time.localtime(),
         )  # fmt: skip
         self._reporter.quiet(now)
+        self._kept.keep(now)
         self._desk.tick(now)
         self._evidence.tick(now)
         self._tell_trail(self._recorder.state_due(now))

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 _VERSION = 1
 _REFUSED_LIMIT = 16
+_RETRY_SECONDS = 5.0
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -75,6 +76,7 @@ class KeptFile:
         self._path = path
         self.problem = ""
         self.damage = ""
+        self._retry_at = 0.0
         self.now = self._read()
 
     @property
@@ -100,6 +102,16 @@ class KeptFile:
                 "settings from afar, a block of the seat and a pause are not kept over a restart: "
                 f"{self._path}: {error.strerror}"
             )
+
+    def keep(self, now: float) -> None:
+        """Try again, every few seconds, what the disk did not take: a block or a pause must not be lost to a disk that was
+        full for a while. now: CLOCK_MONOTONIC seconds.
+        """
+        if self.problem and now >= self._retry_at:
+            self._retry_at = now + _RETRY_SECONDS
+            self.replace()
+            if not self.problem and self._path is not None:
+                log.info("%s is written again", self._path)
 
     def _read(self) -> Kept:
         if self._path is None:

@@ -117,6 +117,14 @@ class Theatre:
         health: dict[str, Any] = self.last("health")
         return health
 
+    def bring_the_broker_back(self) -> None:
+        """It tells only who listens, for it has no memory: so the daemon must not be back before the listener."""
+        assert self.daemon is not None
+        self.daemon.send_signal(signal.SIGSTOP)
+        self.broker.start()
+        self.until(self.listening)
+        self.daemon.send_signal(signal.SIGCONT)
+
     def children(self) -> dict[str, int]:
         """Name to process id, as ps would show them."""
         assert self.daemon is not None
