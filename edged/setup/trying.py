@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,20 +52,21 @@ def try_broker(mqtt: MqttSettings, camera: str) -> Tried:
 def first_health(mqtt: MqttSettings, camera: str, seconds: float) -> str:
     """What the daemon says of itself once it is well, or the last that it said; empty if nothing came in time."""
     topic = camera_topic(mqtt.prefix, camera, "health")
+    deadline = time.monotonic() + seconds
     said: dict[str, Any] = {}
     try:
         # What was retained is of the daemon before this one.
         with Subscriber(mqtt, [topic], patience_seconds=BROKER_SECONDS, replay=False) as subscriber:
-            for message in subscriber.messages(seconds):
-                said = msgspec.json.decode(message.payload)
-                if said.get("status") not in {"starting", "no_camera"}:
-                    break
+            while said.get("status") != "ok" and (left := deadline - time.monotonic()) > 0:
+                if (message := subscriber.receive(left)) is not None and message.payload:
+                    said = msgspec.json.decode(message.payload)
     except EdgedError as error:
         return str(error)
     if not said:
         return ""
-    reasons = said.get("reasons") or []
-    return f"{said.get('status')}" + (f": {'; '.join(map(str, reasons))}" if reasons else "")
+    if said["status"] == "ok":
+        return f"{said['frames_per_second']:.1f} pictures a second"
+    return ": ".join([str(said["status"]), "; ".join(map(str, said.get("reasons") or []))]).rstrip(": ")
 
 
 def status_of(tried_camera: bool) -> int:

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from edged.bus.private_broker import PrivateBroker
+from edged.bus.subscriber import Subscriber
 from edged.capture import v4l2_modes
-from edged.errors import SourceUnavailable
+from edged.errors import BrokerError, SourceUnavailable
 from edged.settings import MqttSettings
 from edged.setup.cameras import found
 from edged.setup.interview import broker_of, moved
+from edged.setup.trying import first_health
+from edged.topics import camera_topic
+
+
+@pytest.fixture
+def broker() -> Iterator[PrivateBroker]:
+    try:
+        running = PrivateBroker()
+    except BrokerError as error:
+        pytest.skip(str(error))
+    with running:
+        yield running
 
 
 def machine(root: Path, nodes: dict[str, str], links: dict[str, str]) -> Path:
@@ -104,3 +119,47 @@ def test_another_port_of_the_same_host_keeps_the_user_and_drops_what_tls_was() -
     before = MqttSettings.model_validate({"host": "a", "port": 8883, "username": "me", "tls": {"enabled": True}})
     after = moved(before, "a", 1883)
     assert (after.username, after.tls.enabled) == ("me", False)
+
+
+def test_what_a_daemon_says_after_its_start(broker: PrivateBroker) -> None:
+    mqtt = MqttSettings(host=broker.host, port=broker.port)
+    topic = camera_topic(mqtt.prefix, "front", "health")
+    with Subscriber(mqtt, [topic]) as daemon:
+
+        def say() -> None:
+            # Until it is heard: the other side may still be subscribing.
+            while not heard.wait(0.2):
+                daemon.publish(topic, b'{"status": "starting", "reasons": ["no picture yet"]}')
+                daemon.publish(topic, b'{"status": "ok", "reasons": [], "frames_per_second": 14.84}')
+
+        heard = threading.Event()
+        speaker = threading.Thread(target=say)
+        speaker.start()
+        try:
+            assert first_health(mqtt, "front", 30.0) == "14.8 pictures a second"
+        finally:
+            heard.set()
+            speaker.join()
+
+
+def test_a_daemon_that_does_not_get_well_is_quoted_and_one_that_says_nothing_is_not(broker: PrivateBroker) -> None:
+    mqtt = MqttSettings(host=broker.host, port=broker.port)
+    topic = camera_topic(mqtt.prefix, "front", "health")
+    with Subscriber(mqtt, [topic]) as daemon:
+        # Retained by the daemon before this one: it must not count.
+        daemon.publish(topic, b'{"status": "ok", "reasons": [], "frames_per_second": 9}', retain=True)
+        assert daemon.receive(10.0) is not None
+        assert first_health(mqtt, "front", 0.5) == ""
+        heard = threading.Event()
+
+        def say() -> None:
+            while not heard.wait(0.1):
+                daemon.publish(topic, b'{"status": "no_camera", "reasons": ["it is not there"]}')
+
+        speaker = threading.Thread(target=say)
+        speaker.start()
+        try:
+            assert first_health(mqtt, "front", 3.0) == "no_camera: it is not there"
+        finally:
+            heard.set()
+            speaker.join()
