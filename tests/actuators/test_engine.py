@@ -272,6 +272,14 @@ def test_a_clock_that_is_set_forward_expires_what_waits_and_one_set_back_begins_
     assert bench.states(job)[-1] == "running"
 
 
+def test_a_clock_that_is_set_back_lets_no_request_live_longer(bench: Bench) -> None:
+    waiting = bench.ask("ask", life_seconds=20)
+    bench.jump(-86400)
+    bench.wait(21)
+    assert bench.last(waiting).state == "expired"
+    assert bench.begun == []
+
+
 def test_what_runs_does_not_expire_but_has_its_timeout(tmp_path: Path) -> None:
     bench = settled(tmp_path, policy={"do": {"timeout_seconds": 100}})
     job = bench.ask("do", life_seconds=10)

@@ -428,3 +428,15 @@ def test_without_signing_a_switch_may_reset_with_the_same_words_each_time_but_no
         assert bench.take(b'{"action": "reset"}')[0].state == "succeeded"
         assert not bench.stopped()
     bench.ledger.close()
+
+
+def test_a_memory_that_was_begun_by_a_clock_ahead_begins_anew_once_the_clock_is_right(bench: Bench) -> None:
+    bench.jump(365 * 86400)
+    bench.engine.begin_memory(bench.now)
+    bench.jump(-365 * 86400)
+    told = bench.take(bench.request(age_seconds=1.0))[-1]
+    assert told.state == "rejected"
+    assert "ask again" in told.reason
+    bench.pass_by(1)
+    assert bench.take(bench.request())[0].state == "accepted"
+    assert bench.ledger.trusted_since < bench.now.unix
