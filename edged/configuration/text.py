@@ -21,6 +21,7 @@ WIDTH = 110
 _ACTIVE = {"camera", "capture.source", "mqtt.host", "mqtt.port"}
 # Shown for settings whose default is nothing; a line that is not TOML would help nobody.
 _EXAMPLES: dict[str, Any] = {
+    "cooling.limit_celsius": 80.0,
     "mqtt.password": "better: password_file",
     "mqtt.password_file": "/etc/edged/mqtt_password",
     "mqtt.tls.ca_file": "ca.pem",
