@@ -173,7 +173,7 @@ class Stage:
                 self.heard.append((leaf, json.loads(text) if text.startswith("{") else text))
             message = self.listener.receive(0)
 
-    def until(self, condition: Callable[[], Any], seconds: float = 30.0) -> Any:
+    def until(self, condition: Callable[[], Any], seconds: float = 60.0) -> Any:
         """Listen until the condition holds, and return what it found."""
         deadline = time.monotonic() + seconds
         while not (found := condition()):

@@ -94,7 +94,7 @@ class Theatre:
             self.heard.append((message.topic.removeprefix(PREFIX), _read(message)))
             message = self._listener.receive(0)
 
-    def until(self, condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+    def until(self, condition: Callable[[], Any], seconds: float = 60.0) -> Any:
         """Listen until the condition holds, and return what it found."""
         deadline = time.monotonic() + seconds
         while not (found := condition()):
