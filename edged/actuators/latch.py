@@ -14,6 +14,7 @@ import msgspec
 
 from edged.errors import StoreError
 from edged.events import iso_utc
+from edged.whole_file import sync_folder
 
 
 class _Closed(msgspec.Struct, frozen=True):
@@ -71,7 +72,7 @@ class Latch:
         try:
             fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                self._sync_folder()
+                sync_folder(self._path.parent)
                 os.pwrite(fd, msgspec.json.encode(self._closed), 0)
                 os.fsync(fd)
             finally:
@@ -87,15 +88,8 @@ class Latch:
         """Go on. Raises StoreError when that cannot be kept; it stays closed then."""
         try:
             self._path.unlink(missing_ok=True)
-            self._sync_folder()
+            sync_folder(self._path.parent)
         except OSError as error:
             self._kept = False  # the file may be gone all the same
             raise StoreError(f"{self._path} cannot be removed: {error.strerror}") from None
         self._closed, self._kept, self.problem = None, True, ""
-
-    def _sync_folder(self) -> None:
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from edged.errors import EvidenceError
 from edged.evidence.container import ID_PATTERN, Header, read_header
+from edged.whole_file import sync_folder, write_whole
 
 SUFFIX = ".evidence"
 # Beside a file that has a copy elsewhere.
@@ -48,18 +48,7 @@ class Album:
         """All of it or nothing, on the disk when this returns. Raises OSError."""
         path = self.path(event)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        partial = path.with_suffix(_PARTIAL)
-        try:
-            fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            with os.fdopen(fd, "wb") as sink:
-                sink.write(content)
-                sink.flush()
-                os.fsync(sink.fileno())
-            partial.replace(path)
-        except OSError:
-            partial.unlink(missing_ok=True)
-            raise
-        self._sync()
+        write_whole(path, content, path.with_suffix(_PARTIAL))
         return path
 
     def entries(self) -> list[Entry]:
@@ -90,7 +79,7 @@ class Album:
         """Delete an event's file; nothing happens if there is none. Raises OSError."""
         self.path(event).unlink(missing_ok=True)
         self._mark(event).unlink(missing_ok=True)
-        self._sync()
+        sync_folder(self.folder)
 
     def used_bytes(self) -> int:
         """The room that all files take. Raises OSError when the folder cannot be read."""
@@ -132,13 +121,6 @@ class Album:
 
     def _mark(self, event: str) -> Path:
         return self.folder / f"{event}{UPLOADED}"
-
-    def _sync(self) -> None:
-        folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def _begun_at(event: str, path: Path) -> float:

@@ -21,6 +21,7 @@ from edged.errors import ModelCorrupt, ModelError, ModelMissing
 from edged.inference.http_download import DownloadError, Transfer, fetch, public_url
 from edged.inference.models import ModelEntry, ModelStore, Package, hash_file, package, registry
 from edged.inference.package_index import Candidate, candidates
+from edged.whole_file import sync_folder
 
 DEFAULT_INDEX = "https://pypi.org/simple"
 
@@ -242,11 +243,7 @@ def _settle(temporary: Path, path: Path) -> None:
     with temporary.open("rb") as file:
         os.fsync(file.fileno())
     temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)
 
 
 def _sync(file: IO[bytes]) -> None:

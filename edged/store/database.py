@@ -21,6 +21,7 @@ from edged.errors import StoreError
 from edged.notices import DATABASE_DAMAGED
 from edged.store import sqlite_library
 from edged.store.migrations import MIGRATIONS
+from edged.whole_file import sync_folder
 
 log = logging.getLogger(__name__)
 
@@ -146,11 +147,7 @@ class Database:
         if self._wal_fd < 0:
             self._wal_fd = os.open(f"{self.path}-wal", os.O_RDONLY | os.O_CLOEXEC)
             # The name of a log that was just created must last as well.
-            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            sync_folder(self.path.parent)
         os.fdatasync(self._wal_fd)
 
     def checkpoint(self) -> None:

@@ -9,7 +9,6 @@ import base64
 import binascii
 import hashlib
 import math
-import os
 import struct
 import time
 from pathlib import Path
@@ -20,6 +19,7 @@ import msgspec
 from edged.errors import GalleryError
 from edged.store.gallery import Gallery
 from edged.store.gallery_people import NewVector, check_name
+from edged.whole_file import write_whole
 
 _FORMAT = 1
 _VECTOR_BYTES = 512
@@ -91,7 +91,8 @@ def export_gallery(gallery: Gallery, path: Path, *, pictures: bool) -> list[str]
     # Noted first: a copy that nobody knows of could not be named when somebody is forgotten.
     gallery.note_export(path, copy.made_at)
     try:
-        _write(path, msgspec.json.format(msgspec.json.encode(copy), indent=1))
+        content = msgspec.json.format(msgspec.json.encode(copy), indent=1)
+        write_whole(path, content, path.with_name(f".{path.name}.new"))
     except OSError as error:
         raise GalleryError(f"{path} cannot be written: {error.strerror}") from None
     return [person.name for person in people]
@@ -116,22 +117,6 @@ def import_gallery(gallery: Gallery, path: Path) -> Imported:
             coming.append((name, fresh))
     gallery.enrol_all(coming)
     return Imported({name: len(vectors) for name, vectors in coming})
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all, for its owner only, and no part of it is left anywhere. Raises OSError."""
-    beside = path.with_name(f".{path.name}.new")
-    beside.unlink(missing_ok=True)  # of an export that was killed; and nobody else's, who would read along
-    fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
 
 
 def _read(path: Path) -> _Copy:

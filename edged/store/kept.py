@@ -7,7 +7,6 @@ finds the old one or the new one. A damaged file is set aside and said.
 from __future__ import annotations
 
 import logging
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import msgspec
 
 from edged.judgement.security import Blocked
 from edged.notices import DATABASE_DAMAGED
+from edged.whole_file import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,8 @@ class KeptFile:
         if self._path is None:
             return
         try:
-            self._write(self._path, msgspec.json.format(msgspec.json.encode(after), indent=1))
+            content = msgspec.json.format(msgspec.json.encode(after), indent=1)
+            write_whole(self._path, content, self._path.with_name(f"{self._path.name}.new"))
             self.problem = ""
         except OSError as error:
             if not self.problem:
@@ -141,21 +142,3 @@ class KeptFile:
         except OSError:
             pass  # the next write replaces it
         return Kept()
-
-    @staticmethod
-    def _write(path: Path, content: bytes) -> None:
-        beside = path.with_name(f"{path.name}.new")
-        fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            view = memoryview(content)
-            while view:
-                view = view[os.write(fd, view) :]
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        beside.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

@@ -116,9 +116,14 @@ def test_ctrl_c_ends_with_130_and_no_traceback(delay_seconds: float) -> None:
         process.wait()
 
 
-# A command that never ends, put into the table of commands.
+# A command that never ends, put into the table of commands. "begun" is said by the first import within `main`: before
+# that the process is Python's own, which ends by the signal.
 _SLOW_COMMAND = """
-import sys, time, types
+import importlib.abc, sys, time, types
+class Begun(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "edged.cli.application":
+            print("begun", flush=True)
 slow = types.ModuleType("edged.cli.judge")
 def judge():
     while True:
@@ -126,6 +131,6 @@ def judge():
 slow.judge = judge
 sys.modules["edged.cli.judge"] = slow
 from edged.cli import main
-print("begun", flush=True)
+sys.meta_path.insert(0, Begun())
 main(["judge"])
 """

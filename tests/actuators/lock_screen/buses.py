@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,7 @@ class Refuses(Exception):
         super().__init__(words)
 
 
-class Service:
+class Service(ABC):
     """Who answers on a bus. Subclasses answer in `answer(path, interface, member, arguments)`.
 
     silent: hears and does not answer. calls: all that was asked, as `Interface.Member`.
@@ -108,8 +109,9 @@ class Service:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
+    @abstractmethod
     def answer(self, path: str, interface: str, member: str, arguments: tuple[Any, ...]) -> tuple[str | None, Any]:
-        raise NotImplementedError
+        """A reply's signature, None for an empty one, and its body. Raises Refuses for an error."""
 
     def emit(self, path: str, interface: str, member: str, signature: str, *body: Any) -> None:
         from jeepney import DBusAddress, new_signal

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,22 +31,22 @@ UNICODE = "Grüße, Zoë! ~^ 日本語 🦀"
 LONG = "All work and no play makes Jack a dull boy. " * 20
 
 
-class Computer:
+class Computer(ABC):
     """One that is typed into. settings: of the actuator that does; only_keys: it knows no text, only the keys of a layout."""
 
     settings: dict[str, str]
     only_keys = True
 
-    def attach(self) -> None:
+    def attach(self) -> None:  # noqa: B027 - a window has nothing to do
         """Begin to take in keys; the actuator is there."""
 
+    @abstractmethod
     def text(self) -> str:
         """All that arrived, once no more comes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def held(self) -> list[int]:
         """Keys that are down now."""
-        raise NotImplementedError
 
 
 class Screen(Computer):
