@@ -69,8 +69,9 @@ def act(
 ) -> None:
     """Ask an actuator for something, and follow the job to its end.
 
-    Exit status: 0 succeeded, 1 failed, 6 rejected, 7 cancelled, 8 expired, 5 no broker or no answer. Key, password and
-    TLS come from the actuator's settings file or EDGED_ACTUATOR_… variables. Ctrl-C cancels the job, a second one leaves.
+    Exit status: 0 succeeded, 1 failed, 6 rejected, 7 cancelled, 8 expired, 5 no broker or no answer, 2 wrong usage, 130
+    left by Ctrl-C. Key, password and TLS come from the actuator's settings file or EDGED_ACTUATOR_… variables. Ctrl-C
+    cancels the job, a second one leaves; a closed terminal leaves the job to the actuator.
     """
     forbid_core_dumps()
     mqtt, secret = _settings(name, config, host, port, prefix, key, set_)

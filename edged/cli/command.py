@@ -51,6 +51,7 @@ def command(
         raise _wrong("NAME", name, f"is no command (there are {', '.join((*COMMANDS, *SIGNED_COMMANDS))})", _CURE)
     settings = _settings(config, host, port, prefix, camera, set_)
     options = _options(given or [])
+    secret = _key(settings, key) if name in SIGNED_COMMANDS else None
     from edged.bus.subscriber import Subscriber
 
     answers = camera_topic(settings.mqtt.prefix, settings.camera, "response", name=f"cli-{secrets.token_hex(4)}")
@@ -58,7 +59,7 @@ def command(
     wait_seconds = timeout + _lasts_seconds(name, options)
     with Subscriber(settings.mqtt, [answers]) as subscriber:
         # As late as can be: a signed command is good for some seconds only.
-        payload = _payload(settings, name, options, key)
+        payload = _payload(settings.camera, name, options, secret)
         subscriber.publish(topic, json.dumps(payload, ensure_ascii=False).encode(), response_topic=answers)
         message = subscriber.receive(wait_seconds)
     if message is None:
@@ -88,15 +89,19 @@ def _settings(
     return configuration.load(config, wanted)
 
 
-def _payload(settings: Settings, name: str, options: dict[str, Any], key_file: Path | None) -> dict[str, Any]:
-    if name not in SIGNED_COMMANDS:
-        return {"transaction": secrets.token_hex(8), **options}
+def _key(settings: Settings, key_file: Path | None) -> bytes:
     signing = settings.signing
     key = read_key(key_file, "--key") if key_file is not None else find_key(signing.key_file, signing.credential)
     if key is None:
-        raise _wrong("--key", None, f"{name} is a signed command, and there is no key", "give --key FILE")
+        raise _wrong("--key", None, "this is a signed command, and there is no key", "give --key FILE")
+    return key
+
+
+def _payload(camera: str, name: str, options: dict[str, Any], key: bytes | None) -> dict[str, Any]:
+    if key is None:
+        return {"transaction": secrets.token_hex(8), **options}
     try:
-        return signed_command(settings.camera, name, key, now=time.time(), options=options)
+        return signed_command(camera, name, key, now=time.time(), options=options)
     except ValueError as error:
         raise _wrong("KEY=VALUE", None, f"options must be plain JSON: {error}", "") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -204,14 +205,22 @@ class Follower:
 
     def _tell(self, state: JobState) -> None:
         if self._as_json:
-            print(msgspec.json.encode(state).decode(), flush=True)
+            self._print(msgspec.json.encode(state).decode())
             return
         if self._last is None:
-            print(f"job {state.id}", flush=True)
+            self._print(f"job {state.id}")
         reason = "" if state.reason == state.state else f": {_printable(state.reason)}"
-        print(f"{state.state}{reason}", flush=True)
+        self._print(f"{state.state}{reason}")
         if state.state == "rejected" and self._key is None:
             self._say("no key was given (--key FILE, or signing.key_file in the settings)")
+
+    @staticmethod
+    def _print(line: str) -> None:
+        try:
+            print(line, flush=True)
+        except BrokenPipeError:
+            # Whoever read along (`| head -1`) has enough. The job's end is still told by the exit status.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     @staticmethod
     def _say(sentence: str) -> None:

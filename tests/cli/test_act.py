@@ -109,6 +109,20 @@ def test_a_second_ctrl_c_leaves_at_once_and_says_how_to_cancel(stage: Stage) -> 
     assert errors == "edged: left; the job may go on (edged act toy cancel a-long-job)\n"
 
 
+def test_a_reader_that_has_enough_costs_neither_the_job_nor_its_status(stage: Stage) -> None:
+    """As with `edged act … | head -1`."""
+    stage.start()
+    asker = begin(stage, "mark", "-o", "before_seconds=1")
+    assert asker.stdout is not None
+    assert asker.stdout.readline().startswith("job ")
+    asker.stdout.close()
+    assert asker.stderr is not None
+    with asker.stderr:
+        assert asker.stderr.read() == ""
+    assert asker.wait(timeout=20) == 0
+    assert any(line.startswith("begin") for line in stage.trace())
+
+
 def test_cancel_stop_and_reset_from_elsewhere(stage: Stage) -> None:
     stage.start()
     asker = begin(stage, "mark", "-o", "before_seconds=60", "--id", "a-long-job")

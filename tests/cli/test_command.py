@@ -116,6 +116,7 @@ def test_where_nobody_answers_it_says_so(mqtt: MqttSettings, key: Path) -> None:
         (["release"], "there is no key (give --key FILE)"),
         (["enroll", "Anna", "--key", "x"], "has no name and value"),
         (["release", "--key", "/nowhere/key"], "cannot be read"),
+        (["release", "--key", "/nowhere/key", "--port", "1"], "cannot be read"),  # before a broker is looked for
         (["release", "--camera", "Front Door"], "is no name of a camera"),
     ],
 )
