@@ -64,7 +64,7 @@ def set_up(
 
 def _fields(name: str, process: str, own: str, role: Role) -> dict[str, str]:
     # A tag that syslog takes as well: no brackets, no spaces.
-    identifier = "-".join(filter(None, ("edged", name, process)))
+    identifier = "-".join(filter(None, ("edged", name, process))).replace(" ", "-")
     return {
         "SYSLOG_IDENTIFIER": identifier,
         f"EDGED_{role.upper()}": name,

@@ -14,7 +14,11 @@ from pydantic import BaseModel, SecretStr
 HIDDEN = "***"
 # Replacing "on" or "1234" would spoil lines and protect nothing.
 _SHORTEST = 6
-_IN_ADDRESS = re.compile(r"(?P<start>\w://[^/\s:@]*:)[^/\s@]+(?=@)")
+# A password may have @ and / in it, written as they are. What has only digits before the path is a port and no password.
+_IN_ADDRESS = re.compile(r"(?P<start>\w://[^/?#\s:@\[]*:)(?!\d*(?:[/?#\s]|$))\S{1,500}(?=@)")
+_IN_QUERY = re.compile(
+    r"(?P<start>[?&][a-z_-]{0,30}(?:pas|pwd|pw|psw|token|secret|key|auth)[a-z_-]{0,30}=)[^&#\s'\"]+", re.IGNORECASE
+)
 
 
 def secrets_of(settings: BaseModel) -> list[str]:
@@ -47,5 +51,5 @@ class Concealer:
     def __call__(self, text: str) -> str:
         """The text without them."""
         if "://" in text:
-            text = _IN_ADDRESS.sub(rf"\g<start>{HIDDEN}", text)
+            text = _IN_QUERY.sub(rf"\g<start>{HIDDEN}", _IN_ADDRESS.sub(rf"\g<start>{HIDDEN}", text))
         return text if self._known is None else self._known.sub(HIDDEN, text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import logging
+import re
 import time
 
 _PRIORITY = {
@@ -20,6 +21,14 @@ FIELDS = {
     "EDGED_JOB_ID": "job_id",
     "EDGED_REPEATED": "repeated",
 }
+
+# All but the ends of lines and tabs: a terminal obeys some, and journalctl hides the whole line for one ("blob data").
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def printable(text: str) -> str:
+    """With control characters spelled out, in hexadecimal: texts of others (a device's name, a broker's words) may have some."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text.replace("\r\n", "\n"))
 
 
 class TextFormatter(logging.Formatter):

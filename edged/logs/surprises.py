@@ -20,7 +20,7 @@ log = logging.getLogger("edged.surprises")
 
 
 def catch(*, quote: bool) -> None:
-    """From now on, in this process. quote: the exception's own words may be told; they may hold what must not be."""
+    """From now on, in this process. quote: the own words of exceptions and warnings may be told; they may hold what must not be."""
 
     def of_thread(found: threading.ExceptHookArgs) -> None:
         if issubclass(found.exc_type, SystemExit):
@@ -39,25 +39,24 @@ def catch(*, quote: bool) -> None:
             return
         log.critical("the process ends by a bug", exc_info=(kind, error, trace), extra=BUG.extra())
 
-    warnings.showwarning = _warned
+    def warned(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,  # noqa: ARG001 - as warnings.showwarning is called
+        line: str | None = None,  # noqa: ARG001 - the same
+    ) -> None:
+        """One line, without the line of code it came from."""
+        words = f": {_first_line(message)}" if quote else ""
+        log.warning("%s%s (%s:%d)", category.__name__, words, Path(filename).name, lineno)
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("it came from:\n%s", "".join(traceback.format_stack()[:-2]).rstrip())
+
+    warnings.showwarning = warned
     threading.excepthook = of_thread
     sys.unraisablehook = too_late
     sys.excepthook = uncaught
-
-
-def _warned(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,  # noqa: ARG001 - as warnings.showwarning is called
-    line: str | None = None,  # noqa: ARG001 - the same
-) -> None:
-    """One line, without the line of code it came from."""
-    first = (str(message).splitlines() or [""])[0]
-    log.warning("%s: %s (%s:%d)", category.__name__, first, Path(filename).name, lineno)
-    if log.isEnabledFor(logging.DEBUG):
-        log.debug("it came from:\n%s", "".join(traceback.format_stack()[:-2]).rstrip())
 
 
 def _tell(
@@ -68,9 +67,13 @@ def _tell(
     *,
     quote: bool,
 ) -> None:
-    words = (str(error).splitlines() or [""])[0] if quote and error is not None else ""
+    words = _first_line(error) if quote and error is not None else ""
     frames = traceback.extract_tb(trace)
     where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
     log.error("%s: %s%s%s", what, kind.__name__, f": {words}" if words else "", where, extra=BUG.extra())
     if frames:
         log.debug("it happened here:\n%s", "".join(traceback.format_list(frames)).rstrip())
+
+
+def _first_line(of: object) -> str:
+    return (str(of).splitlines() or [""])[0]

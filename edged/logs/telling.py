@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Hashable
 
 from edged.logs.concealing import Concealer
+from edged.logs.lines import printable
 from edged.logs.repeats import Repeats, Summary
 
 # What says how things are now comes in pairs (lost, back): held back at once, the last line would often be the wrong one.
@@ -63,8 +64,12 @@ class Teller(logging.Handler):
         # It is kept for up to a minute, and so are others.
         line.msg, line.exc_text = _first_line(line.msg), None
         if self._waker is None and not self._closing.is_set():
-            self._waker = threading.Thread(target=self._wait, name="log", daemon=True)
-            self._waker.start()
+            waker = threading.Thread(target=self._wait, name="log", daemon=True)
+            # No more threads (TasksMax=, memory), or the interpreter ends: whoever logs is not to fail for it. The next
+            # line tries again.
+            with contextlib.suppress(RuntimeError, MemoryError):
+                waker.start()
+                self._waker = waker
 
     def close(self) -> None:
         """Tell what was held back, and end."""
@@ -85,9 +90,9 @@ class Teller(logging.Handler):
             text = record.getMessage()
         except Exception as error:  # noqa: BLE001 - a line with a bug is told as far as it goes, never with its arguments
             text = f"{record.msg} [this line of the log has a bug: {type(error).__name__}]"
-        line.msg, line.args = self._conceal(text), None
+        line.msg, line.args = printable(self._conceal(text)), None
         if record.exc_info and record.exc_info[1] is not None:
-            line.exc_text = self._conceal(self._trace(record.exc_info[1]))
+            line.exc_text = printable(self._conceal(self._trace(record.exc_info[1])))
         line.exc_info = None
         return line
 

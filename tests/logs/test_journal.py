@@ -45,6 +45,9 @@ def test_a_child_has_an_identity_of_its_own(journal: Journal) -> None:
     (ready,) = found(entries, MESSAGE="ready with 4 models")
     assert (ready["EDGED_PROCESS"], ready["EDGED_STAGE"]) == ("capture", "capture")
     assert ready["SYSLOG_IDENTIFIER"] == "edged-front-capture"
+    hook = journal.of(sys.executable, "-m", "tests.logs.talker", "journal", "hook nods")
+    (ready,) = found(hook, MESSAGE="ready with 4 models")
+    assert (ready["EDGED_STAGE"], ready["SYSLOG_IDENTIFIER"]) == ("hook nods", "edged-front-hook-nods")
 
 
 def test_repeats_are_counted_and_nothing_secret_comes_along(journal: Journal) -> None:

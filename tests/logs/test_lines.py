@@ -113,6 +113,59 @@ def test_what_is_held_back_is_told_in_time_though_nobody_says_anything_any_more(
         time.sleep(0.01)
 
 
+def test_where_no_thread_can_begin_the_log_goes_on(root_logger: logging.Logger) -> None:
+    """At the unit's limit of tasks, or short of memory: what is logged just then must not fail whoever logs it."""
+    stream = io.StringIO()
+    now = 0.0
+    root_logger.handlers[:] = [Teller(logging.StreamHandler(stream), Concealer(), clock=lambda: now)]
+    usual = threading.stack_size(1 << 46)  # more than there is: no thread can be started
+    try:
+        for _ in range(3):
+            logging.getLogger("edged.x").error("the disk is full")
+    finally:
+        threading.stack_size(usual)
+    assert stream.getvalue() == "the disk is full\n"
+    now = 61.0
+    logging.getLogger("edged.x").error("something else")
+    assert "the disk is full … 2 more times in 61 s" in stream.getvalue()
+    assert not any(each.name == "log" for each in threading.enumerate())
+
+
+@pytest.mark.parametrize("wanted", ["text", "json"])
+def test_what_others_say_cannot_command_a_terminal(said: Said, wanted: str) -> None:
+    lines = said(format=wanted)
+    logging.getLogger("edged.x").info("the broker says %s", "\x1b]0;mine\x07\x1b[2J\u009b1m\rgood\ttab\r\nsecond")
+    everything = "\n".join(lines())
+    assert not [each for each in everything if each < " " and each not in "\n\t"]
+    assert "\u009b" not in everything
+    assert "mine" in everything
+    assert "second" in everything
+    if wanted == "text":
+        assert r"\x1b]0;mine\x07\x1b[2J\x9b1m\x0dgood" in everything
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "rtsp://watcher:hunter2@camera/stream", "rtsp://watcher:hunter@2hunter2@camera", "rtsp://watcher:a/hunter2@camera/1",
+        "rtsp://watcher:a1234#hunter2@camera", "http://camera/video?user=a&pwd=hunter2", "http://camera/?x=1&auth_token=hunter2&y=2",
+    ],
+)  # fmt: skip
+def test_passwords_in_addresses_are_hidden_however_they_are_written(address: str) -> None:
+    told = Concealer()(f"cannot open '{address}' now")
+    assert "hunter2" not in told
+    assert "camera" in told
+    assert told.startswith("cannot open '")
+    assert told.endswith(" now")
+
+
+@pytest.mark.parametrize(
+    "address", ["http://camera:8080/a@b", "http://[::1]:80/a:b@c", "mqtt://broker:1883", "a://b and c:d@e"]
+)
+def test_addresses_without_a_password_stay_as_they_are(address: str) -> None:
+    assert Concealer()(address) == address
+
+
 def test_the_same_words_for_two_different_bugs_are_both_told(said: Said) -> None:
     lines = said()
     for text in ("a", "1"):
@@ -191,6 +244,16 @@ def test_warnings_of_python_are_one_line(said: Said) -> None:
         warnings.warn("old ways\nend", FutureWarning, stacklevel=1)
     assert len(lines()) == 1
     assert re.search(r"warning: FutureWarning: old ways \(test_lines\.py:\d+\)$", lines()[0])
+
+
+def test_in_an_actuator_no_warning_is_quoted(said: Said) -> None:
+    lines = said(role="actuator")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logs.surprises.catch(quote=False)
+        warnings.warn("cannot type hunter2", UserWarning, stacklevel=1)
+    assert len(lines()) == 1
+    assert re.search(r"warning: UserWarning \(test_lines\.py:\d+\)$", lines()[0])
 
 
 def test_an_exception_that_nobody_can_take_is_one_line(said: Said) -> None:
