@@ -31,6 +31,7 @@ from edged.bus.subscriber import Subscriber
 from edged.capture.source import kind_of, redact
 from edged.daemon import board
 from edged.daemon.board_throttling import POWER, ThrottlingWatch, cure
+from edged.doctor.limits import memory_can_be_limited
 from edged.doctor.mounts import mounts, why_lost
 from edged.errors import BrokerError, EdgedError
 from edged.hooks.entry_points import offers
@@ -74,6 +75,7 @@ def examine(settings: Settings, root: Path = Path("/")) -> Iterator[Finding]:
         lambda: _runtime(settings),
         lambda: _broker(settings),
         lambda: _temperature(settings, root),
+        lambda: _memory(root),
         lambda: _disk(settings),
         lambda: _state(settings),
         lambda: _lasting(settings, root),
@@ -295,6 +297,20 @@ def _temperature(settings: Settings, root: Path) -> Iterator[Finding]:
         yield Finding("throttling", True, f"not now; since the start: {', '.join(throttling.since_boot)}")
     else:
         yield Finding("throttling", True, "none")
+
+
+def _memory(root: Path) -> Iterator[Finding]:
+    can = memory_can_be_limited(root)
+    if can is None:
+        return
+    told = (
+        "the units' limits are kept"
+        if can
+        else "the kernel does not keep the units' limits (on Raspberry Pi OS: cgroup_enable=memory at the end of the line "
+        "in /boot/firmware/cmdline.txt, and a reboot)"
+    )
+    # It runs all the same, and no Raspberry Pi is any other way when it is new: no problem, but good to know.
+    yield Finding("memory", True, told)
 
 
 def _disk(settings: Settings) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""No core dumps: for processes whose memory holds keys, or texts that nobody may see."""
+"""No core dumps: for processes whose memory holds pictures, keys, or texts that nobody may see."""
 
 from __future__ import annotations
 

@@ -178,3 +178,20 @@ def test_a_system_that_forgets_is_a_problem(tmp_path: Path) -> None:
     assert not found.ok
     assert "lost at the next reboot" in found.what
     assert "store.directory" in found.cure
+
+
+@pytest.mark.parametrize(
+    ("controllers", "words"), [("cpuset cpu io memory pids\n", "are kept"), ("cpuset cpu pids\n", "cgroup_enable")]
+)
+def test_memory_limits_that_the_kernel_does_not_keep_are_told(controllers: str, words: str, tmp_path: Path) -> None:
+    booted = tmp_path / "run/systemd/system"
+    booted.mkdir(parents=True)
+    assert list(examination._memory(tmp_path)) == []
+    told = tmp_path / "sys/fs/cgroup/cgroup.controllers"
+    told.parent.mkdir(parents=True)
+    told.write_text(controllers, encoding="ascii")
+    [found] = examination._memory(tmp_path)
+    assert found.ok
+    assert words in found.what
+    booted.rmdir()
+    assert list(examination._memory(tmp_path)) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -55,6 +56,9 @@ def test_real_children_are_replaced_and_all_ends_in_order(whole: Theatre) -> Non
         ("inference", signal.SIGSTOP),
     ):
         before = whole.until(lambda: len(found := whole.children()) == 2 and found)
+        # Pictures and keys are in their memory, and must not be in a core dump.
+        for pid in (whole.daemon.pid, *before.values()):
+            assert resource.prlimit(pid, resource.RLIMIT_CORE) == (0, 0)
         restarts = whole.last("health")["restarts"][name]
         began = time.monotonic()
         os.kill(before[name], number)

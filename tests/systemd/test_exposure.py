@@ -58,9 +58,13 @@ def test_a_unit_that_opens_its_walls_is_found(tmp_path: Path) -> None:
 def test_every_unit_comes_back_for_ever_and_goes_with_the_target(unit: Path) -> None:
     lines = said(unit)
     assert {"StartLimitIntervalSec=0", "Restart=always", "PartOf=edged.target"} <= set(lines)
+    # All of them have pictures, keys or texts in their memory.
+    assert "LimitCORE=0" in lines
     assert "WantedBy=multi-user.target edged.target" in lines
     assert not [line for line in lines if "network-online" in line]
-    assert {"MemoryHigh", "MemoryMax", "TasksMax", "CPUWeight"} <= {line.partition("=")[0] for line in lines}
+    assert {"MemoryHigh", "MemoryMax", "TasksMax", "CPUWeight", "CPUQuota"} <= {
+        line.partition("=")[0] for line in lines
+    }
 
 
 def test_each_kind_opens_what_it_needs_and_nothing_else() -> None:
