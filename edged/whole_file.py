@@ -3,26 +3,46 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 
-def write_whole(path: Path, content: bytes, beside: Path) -> None:
-    """For its owner only (mode 0600), on the disk when this returns. Raises OSError, and then nothing has changed.
+@contextmanager
+def whole_file(path: Path, beside: Path, own: Callable[[int], None] | None = None) -> Iterator[IO[bytes]]:
+    """To be written to. When the block ends, `path` is what was written, on the disk; if it raises, nothing has changed.
 
-    beside: in the same folder; one that is left of a killed writer is removed, and nobody else's is written into.
+    For its owner only (mode 0600). beside: in the same folder; one that is left of a killed writer is removed, and nobody
+    else's is written into. own: gives the open file away before there is anything in it. Raises OSError.
     """
     beside.unlink(missing_ok=True)
     fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(fd, "wb") as sink:
-            sink.write(content)
+            if own is not None:
+                own(fd)
+            yield sink
             sink.flush()
-            os.fsync(sink.fileno())
+            os.fsync(fd)
         beside.replace(path)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def write_whole(path: Path, content: bytes, beside: Path, own: Callable[[int], None] | None = None) -> None:
+    """All at once; else as `whole_file`."""
+    with whole_file(path, beside, own) as sink:
+        sink.write(content)
+
+
+def give_to_owner(fd: int, folder: Path) -> None:
+    """A file that root makes in somebody's folder is that somebody's, or the daemon could not use it any more."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.fchown(fd, owner.st_uid, owner.st_gid)
 
 
 def sync_folder(folder: Path) -> None:

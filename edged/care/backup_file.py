@@ -21,7 +21,7 @@ import msgspec
 
 from edged.care.sealed_stream import OpeningReader, SealingWriter
 from edged.errors import BackupError
-from edged.store.directory import give_to_owner
+from edged.whole_file import give_to_owner, whole_file
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -77,22 +77,11 @@ def write_backup(path: Path, passphrase: str, manifest: Manifest, contents: dict
     """
     beside = path.with_name(f".{path.name}.new")
     try:
-        beside.unlink(missing_ok=True)  # of a backup that was killed
-        fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(fd, "wb") as sink:
-                give_to_owner(fd, path.absolute().parent)
-                sealing = SealingWriter(sink, passphrase)
-                _write_archive(sealing, manifest, contents)
-                sealing.finish()
-                sink.flush()
-                os.fsync(sink.fileno())
-                size = sink.tell()
-            beside.replace(path)
-            _sync_folder(path.absolute().parent)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
+        with whole_file(path, beside, lambda fd: give_to_owner(fd, path.parent)) as sink:
+            sealing = SealingWriter(sink, passphrase)
+            _write_archive(sealing, manifest, contents)
+            sealing.finish()
+            size = sink.tell()
     except OSError as error:
         raise BackupError(f"{path} cannot be written: {error.strerror or error}") from None
     return size
@@ -206,11 +195,3 @@ def sha256_of(path: Path) -> str:
         while block := source.read(_BLOCK_BYTES):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -38,8 +38,8 @@ from edged.doctor.examination import examine
 from edged.errors import BackupError, EdgedError, SettingsError
 from edged.settings import Settings
 from edged.store.database import Error, damage, free_bytes, reading, shape_of
-from edged.store.directory import give_to_owner
 from edged.topics import actuator_topic, camera_topic
+from edged.whole_file import give_to_owner, whole_file
 
 _LISTEN_SECONDS = 3.0
 _COMMAND_SECONDS = 20.0
@@ -110,23 +110,16 @@ def write(path: Path, pieces: Iterable[Piece]) -> int:
     """A tar.gz, whole or not at all, for its owner only; its size in bytes. Raises BackupError."""
     beside = path.with_name(f".{path.name}.new")
     try:
-        beside.unlink(missing_ok=True)
-        fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(fd, "wb") as sink:
-                give_to_owner(fd, path.absolute().parent)
-                with tarfile.open(fileobj=sink, mode="w:gz") as archive:
-                    for piece in pieces:
-                        member = tarfile.TarInfo(f"edged-support/{piece.name}")
-                        member.size, member.mode, member.mtime = len(piece.content), 0o600, int(time.time())
-                        archive.addfile(member, io.BytesIO(piece.content))
-            beside.replace(path)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
-        return path.stat().st_size
+        with whole_file(path, beside, lambda fd: give_to_owner(fd, path.parent)) as sink:
+            with tarfile.open(fileobj=sink, mode="w:gz") as archive:
+                for piece in pieces:
+                    member = tarfile.TarInfo(f"edged-support/{piece.name}")
+                    member.size, member.mode, member.mtime = len(piece.content), 0o600, int(time.time())
+                    archive.addfile(member, io.BytesIO(piece.content))
+            size = sink.tell()
     except OSError as error:
         raise BackupError(f"{path} cannot be written: {error.strerror or error}") from None
+    return size
 
 
 # --- what must not be told ----------------------------------------------------------------------------------------

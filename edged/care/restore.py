@@ -171,11 +171,11 @@ def _keep_out(stack: contextlib.ExitStack, state: Path, chosen: list[Item]) -> N
         try:
             stack.enter_context(InstanceLock(state, name, restoring=True))
         except StoreError as error:
-            holder = _RUNNING.search(str(error))
+            if (holder := _RUNNING.search(str(error))) is None:
+                raise BackupError(str(error)) from None
             unit = f"edged-{name.replace('-', '@', 1)}" if name.startswith("actuator-") else f"edged@{name}"
             raise BackupError(
-                f"{name} runs{f' (process {holder[1]})' if holder else ''}, and a restore needs it stopped: "
-                f"sudo systemctl stop {unit}"
+                f"{name} runs (process {holder[1]}), and a restore needs it stopped: sudo systemctl stop {unit}"
             ) from None
 
 
@@ -338,6 +338,10 @@ def _give(one: _Staged) -> None:
         # Never more than it had, and a key never to everybody.
         mode, (user, group) = one.item.mode & (0o770 if one.item.part != "settings" else 0o777), owner_ids(one.item)
     folder = one.root.stat()
-    if is_root():
-        os.chown(one.path, folder.st_uid if user < 0 else user, folder.st_gid if group < 0 else group)
-    one.path.chmod(mode)
+    fd = os.open(one.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if is_root():
+            os.fchown(fd, folder.st_uid if user < 0 else user, folder.st_gid if group < 0 else group)
+        os.fchmod(fd, mode)
+    finally:
+        os.close(fd)

@@ -28,7 +28,7 @@ import msgspec
 
 from edged.errors import StoreError
 from edged.events import iso_utc
-from edged.store.directory import give_to_owner
+from edged.whole_file import give_to_owner
 
 NAME = "audit.jsonl"
 ZEROS = "0" * 64

@@ -10,6 +10,7 @@ from types import TracebackType
 from edged.errors import RestoreUnfinished, StoreError
 from edged.settings import StoreSettings
 from edged.store.swap import pending, settle
+from edged.whole_file import give_to_owner
 
 _SYSTEM = Path("/var/lib/edged")
 
@@ -46,13 +47,6 @@ def chosen_directory(settings: StoreSettings) -> Path:
     return Path(home) / "edged"
 
 
-def give_to_owner(fd: int, folder: Path) -> None:
-    """A file that root makes in somebody's folder is that somebody's, or the daemon could not use it any more."""
-    if os.geteuid() == 0:
-        owner = folder.stat()
-        os.fchown(fd, owner.st_uid, owner.st_gid)
-
-
 def evidence_directory(folder: Path, camera: str) -> Path:
     """Where a camera's evidence is, within the folder of what is kept."""
     return folder / "evidence" / camera
@@ -68,11 +62,14 @@ class InstanceLock:
         """restoring: of who has claimed the folder for a restore. Raises StoreError when anybody else has."""
         path = folder / f"{name}.lock"
         try:
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            # No link: root, too, takes these locks, in a folder that is not root's.
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
-            # Read-only or full: running without a lock is better than not running.
             self._fd = -1
             self.problem = f"{path} cannot be written: {error.strerror}"
+            if restoring:
+                raise StoreError(f"{self.problem} (it may be a link, or another user's: look at it)") from None
+            # Read-only or full: running without a lock is better than not running.
             return
         self.problem = ""
         if not os.fstat(self._fd).st_size:

@@ -21,6 +21,7 @@ from pathlib import Path
 import msgspec
 
 from edged.errors import RestoreUnfinished
+from edged.whole_file import give_to_owner, write_whole
 
 FOLDER = ".edged-restore"
 _LOCK = ".edged-restore.lock"
@@ -127,11 +128,12 @@ def decided(home: Path) -> bool:
 def claim(home: Path) -> Iterator[None]:
     """Keep daemons and other restores out of the folder. Raises RestoreUnfinished when somebody else does."""
     try:
-        fd = os.open(home / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        # No link: it is root who comes here, and the folder is not root's.
+        fd = os.open(home / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise RestoreUnfinished(f"{home / _LOCK} cannot be written: {error.strerror} (use sudo)") from None
     try:
-        _own(fd, home)
+        give_to_owner(fd, home)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -213,13 +215,7 @@ def _make_folder(folder: Path, root: Path) -> None:
         folder.mkdir(mode=0o700)
     if os.geteuid() == 0:
         owner = root.stat()
-        os.chown(folder, owner.st_uid, owner.st_gid)
-
-
-def _own(fd: int, home: Path) -> None:
-    if os.geteuid() == 0:
-        owner = home.stat()
-        os.fchown(fd, owner.st_uid, owner.st_gid)
+        os.chown(folder, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def _read_journal(home: Path) -> _Journal | None:
@@ -239,16 +235,8 @@ def _read_journal(home: Path) -> _Journal | None:
 def _write_journal(home: Path, journal: _Journal) -> None:
     """Whole or not at all, and on the disk. Raises OSError."""
     path = home / FOLDER / _JOURNAL
-    beside = path.with_name(f"{_JOURNAL}.new")
-    fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(fd, msgspec.json.encode(journal))
-        _own(fd, home)
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    beside.replace(path)
-    _sync(path.parent)
+    content = msgspec.json.encode(journal)
+    write_whole(path, content, path.with_name(f"{_JOURNAL}.new"), lambda fd: give_to_owner(fd, home))
 
 
 def _sync(path: Path) -> None:

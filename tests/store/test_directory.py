@@ -11,6 +11,7 @@ import pytest
 from edged.errors import StoreError
 from edged.settings import StoreSettings
 from edged.store.directory import InstanceLock, state_directory
+from edged.store.swap import claim
 
 
 def test_the_setting_comes_before_the_environment_and_the_environment_before_the_usual_places(
@@ -76,3 +77,20 @@ def test_a_folder_that_cannot_be_written_costs_the_lock_and_not_the_daemon(tmp_p
     lock = InstanceLock(tmp_path / "absent", "front")
     assert "cannot be written" in lock.problem
     lock.close()
+
+
+def test_a_lock_that_is_a_link_leads_nobody_astray(tmp_path: Path) -> None:
+    """Root takes these locks, too, in a folder that belongs to the daemon's user."""
+    precious = tmp_path / "shadow"
+    precious.write_text("root:x")
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "front.lock").symlink_to(precious)
+    (state / ".edged-restore.lock").symlink_to(precious)
+    with InstanceLock(state, "front") as lock:
+        assert "front.lock cannot be written" in lock.problem
+    with pytest.raises(StoreError, match=r"front\.lock cannot be written: .* \(it may be a link"):
+        InstanceLock(state, "front", restoring=True)
+    with pytest.raises(StoreError, match=r"edged-restore\.lock cannot be written"), claim(state):
+        pass
+    assert precious.read_text() == "root:x"
