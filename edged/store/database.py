@@ -40,6 +40,8 @@ _INCREMENTAL = 2  # PRAGMA auto_vacuum
 # A file from before files could give pages back is rewritten when it is opened, once, if that does not take long.
 _REWRITE_BYTES = 16 * 1024 * 1024
 _COPY_TRIES = 5
+# An empty file with its log and its index of the log takes about that much.
+_LEAST_FREE_BYTES = 128 * 1024
 
 Error = sqlite3.Error
 
@@ -67,7 +69,8 @@ class Database:
             self._open()
         except sqlite3.DatabaseError as error:
             if not any(word in str(error) for word in _CORRUPT):
-                raise StoreError(f"{path} cannot be opened: {error} (check the disk and store.directory)") from error
+                why = _no_room(path.parent, error) or f"{error} (check the disk and store.directory)"
+                raise StoreError(f"{path} cannot be opened: {why}") from error
             if not replace_damaged:
                 raise StoreError(f"{path} is damaged: {error} (restore it from a copy, or move it away)") from error
             self._begin_anew(error)
@@ -183,6 +186,22 @@ class Database:
             self._connection.close()
 
 
+def _no_room(folder: Path, error: sqlite3.Error | None = None) -> str:
+    """That the disk is full, and the cure: SQLite often says no more than `disk I/O error`. Empty if it is not."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return ""
+    blocks, files = (found.f_bfree, found.f_ffree) if os.geteuid() == 0 else (found.f_bavail, found.f_favail)
+    full = blocks * found.f_frsize < _LEAST_FREE_BYTES or (found.f_files and not files)
+    if not full and "disk is full" not in str(error):
+        return ""
+    return (
+        f"the disk is full at {folder} (make room: `sudo du -xh / | sort -h | tail` shows what takes it; or set "
+        "store.directory to another disk)"
+    )
+
+
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[sqlite_library.Database]:
     """Look into a file and change nothing, also beside a daemon. Raises the database's `Error`."""
@@ -241,7 +260,8 @@ def copy_database(source: Path, target: Path) -> None:
             if before is None or before == _state_of(source):
                 break
         except sqlite3.Error as error:
-            raise StoreError(f"{source} cannot be copied: {error} (check the disk)") from error
+            why = _no_room(target.parent, error) or f"{error} (check the disk)"
+            raise StoreError(f"{source} cannot be copied: {why}") from error
     else:
         raise StoreError(f"{source} changes too fast to be copied (try again)")
     if problems := damage(target):
@@ -282,7 +302,8 @@ def vacuum(path: Path) -> tuple[int, int]:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return before, path.stat().st_size
     except (sqlite3.Error, OSError) as error:
-        raise StoreError(f"{path} cannot be written anew: {error} (make room, and stop what uses it)") from error
+        why = _no_room(path.parent) or f"{error} (stop what uses it; another copy needs room here and in /var/tmp)"
+        raise StoreError(f"{path} cannot be written anew: {why}") from error
 
 
 def _learn_to_shrink(connection: sqlite3.Connection) -> None:

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from edged.bus.outbox import OutgoingEvent
+from edged.errors import StoreError
 from edged.store import outbox as outbox_module
-from edged.store.database import Database
+from edged.store.database import Database, copy_database
 from edged.store.outbox import SqliteOutbox
 from tests.bus.outbox_suite import numbers, outgoing
 from tests.store.conftest import Card
@@ -139,3 +140,16 @@ def test_a_card_that_fails_and_turns_read_only(card: Card) -> None:
     outbox.acknowledge(keys)
     assert (len(outbox), numbers(outbox), outbox.lost) == (0, [], 0)
     outbox.close()
+
+
+def test_a_database_that_a_full_disk_keeps_shut_says_so_and_what_to_do(small_disk: Path) -> None:
+    Database(small_disk / "there.db").close()
+    with (small_disk / "filler").open("wb") as file:
+        file.write(bytes(shutil.disk_usage(small_disk).free))
+    for name in ("there.db", "new.db"):
+        with pytest.raises(
+            StoreError, match=rf"{name} cannot be opened: the disk is full at {small_disk} \(make room: "
+        ):
+            Database(small_disk / name)
+    with pytest.raises(StoreError, match=r"cannot be copied: the disk is full at "):
+        copy_database(small_disk / "there.db", small_disk / "copy.db")
