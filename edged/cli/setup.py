@@ -13,7 +13,7 @@ import typer
 from edged.capture.source import redact
 from edged.care.places import SettingsFile
 from edged.configuration.loading import load
-from edged.errors import EdgedError, SettingProblem, SettingsError
+from edged.errors import SettingProblem, SettingsError
 from edged.inference.models import ModelStore, default_directory, needed
 from edged.settings import MqttSettings, Settings
 from edged.setup import cameras, service
@@ -35,6 +35,8 @@ from edged.toml_file import read_toml
 FOLDER = Path("/etc/edged")
 _HEALTH_SECONDS = 60.0
 _INTERRUPTED = 130
+# ProtectHome and PrivateTmp of edged@.service.
+_HIDDEN_FROM_UNITS = ("home", "root", "run", "tmp")
 
 
 class Terminal:
@@ -108,10 +110,17 @@ def setup(
     """
     if not yes and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise typer.BadParameter("there is no terminal to ask at: give --yes, with --camera and --broker")
+    # What settings name is looked for beside them, wherever this command was called.
+    directory = directory.absolute()
     _check_folder(directory)
     # A broker that is away is an answer here; the bus need not log it beside.
     logging.getLogger("edged").addHandler(logging.NullHandler())
     person: Person = Nobody() if yes else Terminal()
+    if broker is None and not person.unattended:
+        _refuse_unused({"--user": user, "--password-file": password_file, "--tls": tls, "--ca-file": ca_file})
+    if ca_file is not None:
+        _check_authority(ca_file, tls, directory)
+    given_password = _first_line(password_file)
     means = Means(try_camera, try_broker, cameras.found, service.active, untested)
     try:
         chosen = _choose_name(person, name)
@@ -124,7 +133,9 @@ def setup(
             return
         source = choose_source(person, means, chosen, _source(person, camera, path), before.capture)
         given = _given_broker(person, broker, user, tls, ca_file, before.mqtt, known=path.exists())
-        mqtt, password = choose_broker(person, means, chosen, given, before.mqtt, _first_line(password_file))
+        if password_file is not None and given is not None and not given.username:
+            raise _problem("--password-file goes with --user", "--user NAME")
+        mqtt, password = choose_broker(person, means, chosen, given, before.mqtt, given_password)
         _write(person, path, Answers(chosen, source, mqtt, password or None))
         _say_models(person)
         _start(person, load(path, environment={}), directory, enable)
@@ -200,14 +211,32 @@ def _given_broker(
         given = before
     else:
         try:
-            given = moved(before, *broker_of(broker, 1883))
+            given = moved(before, *broker_of(broker, TLS_PORT if tls or (ca_file and tls is None) else 1883))
         except ValueError as error:
             raise _problem(str(error), "") from None
     if user is not None and user != given.username:
         given = given.model_copy(update={"username": user, "password": None, "password_file": None})
-    speaks = tls if tls is not None else given.tls.enabled or given.port == TLS_PORT
+    # Whoever names an authority does not want to be heard in clear.
+    speaks = tls if tls is not None else ca_file is not None or given.tls.enabled or given.port == TLS_PORT
     changed = given.tls.model_copy(update={"enabled": speaks, **({"ca_file": ca_file.absolute()} if ca_file else {})})
     return given.model_copy(update={"tls": changed})
+
+
+def _refuse_unused(given: dict[str, object]) -> None:
+    """Who is asked for the broker is asked for these as well. Raises SettingsError."""
+    for option, value in given.items():
+        if value is not None:
+            raise _problem(f"{option} goes with --broker", "--broker HOST, or leave it out and answer")
+
+
+def _check_authority(path: Path, tls: bool | None, directory: Path) -> None:
+    """Raises SettingsError: it would not be used, or the daemon would not find it."""
+    if tls is False:
+        raise _problem("--ca-file is of no use without TLS", "leave --no-tls out")
+    if not path.is_file():
+        raise _problem(f"--ca-file {path} is not there", "the certificate authority of the broker, as PEM")
+    if directory == FOLDER and path.absolute().parts[1] in _HIDDEN_FROM_UNITS:
+        raise _problem(f"--ca-file {path} is where the daemon may not look", f"copy it to {FOLDER} and name it there")
 
 
 def _first_line(path: Path | None) -> str | None:
@@ -227,18 +256,15 @@ def _write(person: Person, path: Path, answers: Answers) -> None:
     secret = path.with_name(f"{answers.name}.mqtt_password")
     old = path.read_text(encoding="utf-8") if path.exists() else ""
     text = merged(old, answers.changes(str(secret) if answers.password is not None else None), str(path))
-    try:
-        if answers.password is not None:
-            write_secret(secret, answers.password)
-            person.tell(f"Wrote {secret}, for root and the daemon only.")
-        if text == old:
-            person.tell(f"{path} is right as it is.")
-            return
-        if old:
-            person.tell(f"The settings until now are in {keep_old(path)}.")
-        write_settings(path, text)
-    except OSError as error:
-        raise EdgedError(f"{path} cannot be written: {error.strerror}") from None
+    if answers.password is not None:
+        write_secret(secret, answers.password)
+        person.tell(f"Wrote {secret}, for root and the daemon only.")
+    if text == old:
+        person.tell(f"{path} is right as it is.")
+        return
+    if old:
+        person.tell(f"The settings until now are in {keep_old(path)}.")
+    write_settings(path, text)
     person.tell(f"Wrote {path}: camera {redact(answers.source)}, broker {answers.mqtt.host}:{answers.mqtt.port}.")
 
 

@@ -125,7 +125,7 @@ def choose_source(person: Person, means: Means, name: str, given: str | None, be
     wanted = given
     while True:
         source = wanted if wanted is not None else _ask_source(person, means.cameras(), before.source)
-        if not source:  # one may have been plugged in meanwhile
+        if not source and wanted is None:  # one may have been plugged in meanwhile
             continue
         tried = _look(means, name, source, before)
         if tried.ok:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import grp
 import os
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +14,8 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Table
 
 from edged.configuration.loading import load
-from edged.errors import SettingProblem, SettingsError
+from edged.errors import EdgedError, SettingProblem, SettingsError
+from edged.whole_file import whole_file, write_whole
 
 GROUP = "edged"
 _HEAD = (
@@ -51,44 +52,47 @@ def _set(container: Any, names: list[str], value: Any) -> None:
 
 
 def write_settings(path: Path, text: str) -> None:
-    """In its place at once or not at all, and only if a daemon could read it. Raises SettingsError, OSError."""
-    temporary = _beside(path, text)
+    """In its place at once or not at all, and only if a daemon could read it. Raises SettingsError, EdgedError."""
+    beside = _beside(path)
     try:
-        load(temporary, environment={})
-        temporary.replace(path)
+        with _named(path), whole_file(path, beside, _open_to_daemon) as sink:
+            sink.write(text.encode())
+            sink.flush()
+            load(beside, environment={})
     except SettingsError as error:
         raise SettingsError(error.problems, str(path)) from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_secret(path: Path, secret: str) -> None:
-    """A file of one line, for root and the daemon's group only. Raises OSError."""
-    _beside(path, secret + "\n").replace(path)
+    """A file of one line, for root and the daemon's group only. Raises EdgedError."""
+    with _named(path):
+        write_whole(path, f"{secret}\n".encode(), _beside(path), _open_to_daemon)
 
 
 def keep_old(path: Path) -> Path:
-    """A copy of what is about to be replaced, as closed as it is. Raises OSError."""
+    """A copy of what is about to be replaced, as closed as it is. Raises EdgedError."""
     old = path.with_name(path.name + ".old")
-    _beside(old, path.read_text(encoding="utf-8")).replace(old)
+    with _named(old):
+        write_whole(old, path.read_bytes(), _beside(old), _open_to_daemon)
     return old
 
 
-def _beside(path: Path, text: str) -> Path:
-    """A new file in the same folder. Made closed to all, opened to the daemon's group where there is one."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            if os.geteuid() == 0 and (group := _group()) is not None:
-                os.fchown(descriptor, 0, group)
-                os.fchmod(descriptor, 0o640)
-            stream.write(text)
-            stream.flush()
-            os.fsync(descriptor)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return Path(name)
+        yield
+    except OSError as error:
+        raise EdgedError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.new")
+
+
+def _open_to_daemon(fd: int) -> None:
+    if os.geteuid() == 0 and (group := _group()) is not None:
+        os.fchown(fd, 0, group)
+        os.fchmod(fd, 0o640)
 
 
 def _group() -> int | None:

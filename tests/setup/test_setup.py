@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import ssl
 import stat
 import subprocess
 import sys
@@ -237,3 +238,67 @@ def test_a_folder_that_is_not_there_is_named_with_the_cure(tmp_path: Path) -> No
     done = unattended(tmp_path / "none", "--camera", "sitter:", "--broker", "localhost")
     assert done.returncode == 2
     assert "there is no folder" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["--camera", "", "--broker", "localhost:{port}"], 3, "the camera does not work"),
+        (["--camera", "sitter:", "--broker", "localhost:{port}", "--password-file", "{given}"], 2, "goes with --user"),
+        (
+            ["--camera", "sitter:", "--broker", "localhost:{port}", "--ca-file", "/none.pem"],
+            2,
+            "/none.pem is not there",
+        ),
+        (["--camera", "sitter:", "--broker", "localhost", "--ca-file", "{given}", "--no-tls"], 2, "without TLS"),
+    ],
+)
+def test_answers_that_would_not_be_used_are_refused(
+    folder: Path, tmp_path: Path, arguments: list[str], status: int, said: str
+) -> None:
+    (tmp_path / "given").write_text(PASSWORD + "\n")
+    port = free_port()
+    done = unattended(folder, *(each.format(port=port, given=tmp_path / "given") for each in arguments))
+    assert (done.returncode, list(folder.iterdir())) == (status, []), done.stderr
+    assert said in done.stderr
+
+
+def test_who_names_an_authority_is_never_heard_in_clear(folder: Path, tmp_path: Path, broker: PrivateBroker) -> None:
+    authority = tmp_path / "ca.pem"
+    authority.write_text(ssl.DER_cert_to_PEM_cert(bytes(10)))
+    done = unattended(
+        folder, "--camera", "sitter:", "--broker", f"127.0.0.1:{broker.port}", "--ca-file", str(authority), "--untested"
+    )
+    assert done.returncode == 0, done.stderr
+    tls = load(folder / "front.toml", environment={}).mqtt.tls
+    assert (tls.enabled, tls.ca_file) == (True, authority)
+
+
+def test_options_that_go_with_a_broker_are_not_dropped_at_a_terminal(folder: Path, tmp_path: Path) -> None:
+    terminal = at_terminal(folder, "--name", "front", "--password-file", str(tmp_path / "given"))
+    terminal.expect("--password-file goes with --broker")
+    assert ended(terminal) == 2
+
+
+def test_a_folder_named_from_here_holds_everywhere(tmp_path: Path, folder: Path) -> None:
+    (tmp_path / "given").write_text(PASSWORD + "\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "edged", "setup", "--yes", "--directory", folder.name, "--camera", "sitter:", "--untested",
+         "--broker", f"127.0.0.1:{free_port()}", "--user", "front", "--password-file", "given"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    named = load(folder / "front.toml", environment={}).mqtt.password_file
+    assert named == folder / "front.mqtt_password"
+
+
+def test_a_password_that_cannot_be_put_in_its_place_lies_nowhere_else(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "given").write_text(PASSWORD + "\n")
+    (folder / "front.mqtt_password").mkdir()
+    done = unattended(
+        folder, "--camera", "sitter:", "--broker", f"127.0.0.1:{free_port()}", "--user", "front", "--untested",
+        "--password-file", str(tmp_path / "given"),
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert f"{folder / 'front.mqtt_password'} cannot be written: Is a directory" in done.stderr
+    assert [path.name for path in folder.iterdir()] == ["front.mqtt_password"]
