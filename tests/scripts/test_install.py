@@ -151,3 +151,11 @@ def test_what_is_not_installed_cannot_be_taken_away() -> None:
     done = install("--uninstall", "--dry-run")
     assert done.returncode == 1
     assert "is not installed by this script" in done.stderr
+
+
+def test_a_purge_leaves_what_the_debian_package_uses(programs: Path) -> None:
+    program(programs / "dpkg-query", 'echo -n "install ok installed"')
+    done = install("--uninstall", "--purge", "--dry-run", path=programs)
+    assert done.returncode == 1
+    assert "sudo apt purge edged" in done.stderr
+    assert "would" not in done.stderr
