@@ -198,8 +198,8 @@ class Reporter:
                 if moving or (told.state == state and not due):
                     continue
             self._bus.state(aspect, state)
-            if log.isEnabledFor(logging.DEBUG):
-                log.debug("state %s %s", aspect, msgspec.json.encode(state).decode())
+            # Not what it is: that names people.
+            log.debug("state %s", aspect)
             self._told[aspect] = _Told(state, now)
 
 

@@ -122,6 +122,9 @@ def test_the_seat_in_sequence(guarded: Guarded) -> None:
     assert theatre.last("state/identity")["person"] == "anna"
     assert theatre.last("state/objects")["phone"] is True
     assert {"known", "unknown"} <= {event["verdict"] for event in theatre.all("event/identity")}
+    # Who it was is for those who may read events, and not for those who may read logs.
+    assert "state identity" in theatre.log()
+    assert "anna" not in theatre.log()
 
 
 def test_a_block_outlives_a_killed_daemon_and_only_a_signed_release_ends_it(guarded: Guarded) -> None:
