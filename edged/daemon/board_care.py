@@ -60,7 +60,9 @@ class BoardCare:
         limit = None if limit is None else round(limit, 1)
         if limit == self.slowed_to:
             return
-        if limit is None:
+        if limit is None and not steps:
+            log.info("all frames are taken again, however hot the board is: cooling is off, or fewer cannot be taken")
+        elif limit is None:
             log.info("the board has cooled: all frames are taken again", extra=BOARD_COOL.extra())
         else:
             slower = self.slowed_to is None or limit < self.slowed_to

@@ -159,6 +159,21 @@ def test_cooling_that_is_switched_off_does_nothing(tmp_path: Path) -> None:
     assert watched.care.celsius == 85
 
 
+def test_cooling_that_is_switched_off_on_a_hot_board_gives_all_frames_back_and_calls_it_not_cool(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    watched = Watched(lay_out("pi4", tmp_path))
+    put(watched.root / "sys/devices/platform/soc/soc:firmware/get_throttled", "0")
+    watched.at(78, 100)
+    assert watched.care.slowed_to is not None
+    watched.settings = Settings.model_validate({"capture": {"frames_per_second": 15}, "cooling": {"enabled": False}})
+    watched.at(78, 10)
+    assert (watched.care.slowed_to, watched.intervals[-1]) == (None, 0.0)
+    assert "board_cool" not in [getattr(record, "EDGED_NOTICE", "") for record in caplog.records]
+    assert "cooling is off" in caplog.records[-1].message
+
+
 def test_what_slows_the_board_is_logged_once_with_its_cure(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     watched = Watched(lay_out("pi4", tmp_path))
     watched.at(50, 60)
