@@ -90,8 +90,9 @@ def restore(
             raise BackupError(f"{path.name} has no {', '.join(sorted(wanted))} (it has {there})")
         where = places(settings, state, backup.manifest)
         roots = {"state": where.state, "settings": where.settings}
-        for root in {where.state, *(roots[item.root] for item in chosen)}:
-            _make_root(root)
+        _make_root(where.state, 0o700, _USER)
+        if any(item.root == "settings" for item in chosen):
+            _make_root(where.settings, 0o750, "root")
         _check_room(chosen, roots)
         stack.enter_context(claim(where.state))
         finish(where.state)  # what one before had decided
@@ -132,16 +133,15 @@ def resume(where: Places) -> bool:
 # --- before -------------------------------------------------------------------------------------------------------
 
 
-def _make_root(root: Path) -> None:
-    """Raises BackupError."""
+def _make_root(root: Path, mode: int, owner: str) -> None:
+    """As an installation has it. Raises BackupError."""
     if root.is_dir():
         return
     try:
-        root.mkdir(mode=0o700 if "lib" in root.parts or "state" in root.parts else 0o755, parents=True)
-        if is_root() and root.parts[:3] == ("/", "var", "lib"):
-            with contextlib.suppress(KeyError):
-                user = pwd.getpwnam(_USER)
-                os.chown(root, user.pw_uid, user.pw_gid)
+        root.mkdir(mode=mode, parents=True)
+        if is_root() and root.parts[1] in ("etc", "var"):
+            with contextlib.suppress(KeyError):  # nobody is called so here
+                os.chown(root, pwd.getpwnam(owner).pw_uid, pwd.getpwnam(_USER).pw_gid)
     except OSError as error:
         raise BackupError(f"{root} cannot be made: {error.strerror} (use sudo, or --settings and --state)") from None
 
@@ -282,7 +282,9 @@ def _read_kept(path: Path, name: str) -> Kept:
 
 
 def _merge_kept(staged: dict[str, _Staged], now: float) -> None:
-    """Signed commands from before `now` (Unix seconds) may have been carried out; a block that is in force stays."""
+    """Signed commands from before `now` (Unix seconds) may have been carried out; a block and a pause that are in force
+    stay: nobody is looked at who was told that nobody looks.
+    """
     for one in staged.values():
         if not one.item.name.endswith(".kept.json"):
             continue
@@ -291,8 +293,9 @@ def _merge_kept(staged: dict[str, _Staged], now: float) -> None:
         with contextlib.suppress(OSError, BackupError):
             here = _read_kept(one.target, one.item.name)
         merged = msgspec.structs.replace(
-            kept, trusted_since=now, nonces={**kept.nonces, **here.nonces}, blocked=here.blocked or kept.blocked
-        )
+            kept, trusted_since=now, nonces={**kept.nonces, **here.nonces}, blocked=here.blocked or kept.blocked,
+            paused=here.paused or kept.paused,
+        )  # fmt: skip
         one.path.write_bytes(msgspec.json.format(msgspec.json.encode(merged), indent=1))
 
 

@@ -171,7 +171,9 @@ class Trail:
         deadline = time.monotonic() + _LOCK_SECONDS
         while True:
             if self._fd < 0:
-                fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+                # No link: root, too, writes here, in a folder that is not root's.
+                flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+                fd = os.open(self.path, flags, 0o600)
                 self._fd, self._last_end = fd, 0
                 if not os.fstat(fd).st_size:
                     give_to_owner(fd, self.path.parent)
@@ -259,7 +261,7 @@ class Trail:
             return None
 
     def _note(self, head: Head) -> None:
-        fd = os.open(self._head_path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = os.open(self._head_path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             give_to_owner(fd, self.path.parent)
             # In its place, less than a sector and never shorter than before: after a power cut it is the old or the new.

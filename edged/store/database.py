@@ -93,9 +93,13 @@ class Database:
 
     def _open(self) -> None:
         # Before SQLite makes it for everybody to read; the log beside it gets the same rights.
+        # Root opens it, too, in a folder that is not root's: another file's rights are not changed through a link.
         with contextlib.suppress(OSError):
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            self.path.chmod(0o600)
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            try:
+                os.fchmod(fd, 0o600)
+            finally:
+                os.close(fd)
         connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         self._wal_fd = -1
         self._folder: sqlite3.Connection | None = None

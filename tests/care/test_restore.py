@@ -137,6 +137,20 @@ def test_a_block_and_an_emergency_stop_that_are_in_force_stay(full: Installation
     assert (full.state / "actuator-other.stopped").exists()
 
 
+def test_a_pause_that_is_in_force_stays(full: Installation, tmp_path: Path) -> None:
+    KeptFile(full.state / "front.kept.json").replace(paused=False)
+    assert full.run("backup", str(tmp_path / "unpaused.edged"))[0] == 0
+    KeptFile(full.state / "front.kept.json").replace(paused=True)
+    assert full.run("restore", str(tmp_path / "unpaused.edged"), "--yes")[0] == 0
+    assert KeptFile(full.state / "front.kept.json").now.paused
+
+
+def test_folders_that_it_makes_are_closed(backup: Path, fresh: Installation, tmp_path: Path) -> None:
+    fresh.settings, fresh.state = tmp_path / "new" / "etc", tmp_path / "new" / "kept"
+    assert fresh.run("restore", str(backup), "--yes")[0] == 0
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in (fresh.settings, fresh.state)] == [0o750, 0o700]
+
+
 def test_a_trail_that_goes_on_from_the_backups_is_kept(full: Installation, backup: Path) -> None:
     head = audit.note(full.state, "config", {"after": True}, by="daemon")
     status, told = full.run("restore", str(backup), "--yes")

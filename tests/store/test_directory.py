@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -10,6 +11,8 @@ import pytest
 
 from edged.errors import StoreError
 from edged.settings import StoreSettings
+from edged.store import audit
+from edged.store.database import Database
 from edged.store.directory import InstanceLock, state_directory
 from edged.store.swap import claim
 
@@ -87,10 +90,18 @@ def test_a_lock_that_is_a_link_leads_nobody_astray(tmp_path: Path) -> None:
     state.mkdir()
     (state / "front.lock").symlink_to(precious)
     (state / ".edged-restore.lock").symlink_to(precious)
+    (state / "audit.head").symlink_to(precious)
+    (state / "front.db").symlink_to(precious)
+    mode = precious.stat().st_mode
     with InstanceLock(state, "front") as lock:
         assert "front.lock cannot be written" in lock.problem
     with pytest.raises(StoreError, match=r"front\.lock cannot be written: .* \(it may be a link"):
         InstanceLock(state, "front", restoring=True)
     with pytest.raises(StoreError, match=r"edged-restore\.lock cannot be written"), claim(state):
         pass
+    with pytest.raises(StoreError):
+        audit.note(state, "config", {}, by="somebody")
+    with contextlib.suppress(StoreError):
+        Database(state / "front.db").close()
     assert precious.read_text() == "root:x"
+    assert precious.stat().st_mode == mode
