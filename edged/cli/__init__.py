@@ -12,12 +12,15 @@ from collections.abc import Sequence
 
 from edged.cli.interrupts import INTERRUPTED, ending_at_once
 from edged.errors import EdgedError, SettingsError
+from edged.processes.cores import forbid_core_dumps
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and end the process with its exit status (see errors.py for the meanings)."""
+    # Nearly every command, or what it starts, has pictures, people, keys or texts in its memory.
+    forbid_core_dumps()
     try:
         with ending_at_once():
             from edged.cli.application import build

@@ -20,7 +20,6 @@ from edged.cli.following import STATUSES, Follower
 from edged.cli.options import AsJson, ConfigFile, Set, overrides
 from edged.errors import RequestRefused, SettingProblem, SettingsError
 from edged.keys import find_key, read_key
-from edged.processes.cores import forbid_core_dumps
 from edged.settings import MqttSettings
 
 
@@ -73,7 +72,6 @@ def act(
     left by Ctrl-C. Key, password and TLS come from the actuator's settings file or EDGED_ACTUATOR_… variables. Ctrl-C
     cancels the job, a second one leaves; a closed terminal leaves the job to the actuator.
     """
-    forbid_core_dumps()
     mqtt, secret = _settings(name, config, host, port, prefix, key, set_)
     options = _options(option or [])
     if action in CONTROLS:

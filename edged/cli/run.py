@@ -10,7 +10,6 @@ from edged import logs
 from edged.cli.options import ConfigFile, Set, overrides
 from edged.configuration import loading as configuration
 from edged.daemon.daemon import Daemon
-from edged.processes.cores import forbid_core_dumps
 from edged.settings import Settings
 
 
@@ -39,8 +38,6 @@ def run(
     def load() -> Settings:
         return configuration.load(config, wanted)
 
-    # Of its children neither: they have the pictures.
-    forbid_core_dumps()
     settings = load()
     logs.set_up(settings.log, settings.camera, secrets=logs.secrets_of(settings))
     status = Daemon(settings, reload=load).run()

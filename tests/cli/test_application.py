@@ -63,6 +63,17 @@ def test_the_version() -> None:
     assert done.stdout.startswith("edged 0.")
 
 
+def test_no_command_leaves_a_core_dump() -> None:
+    """The doctor has pictures in its memory, `faces` people, `evidence` both, and keys."""
+    code = (
+        "import resource, sys\nfrom edged.cli import main\n"
+        "try:\n    main(['--version'])\n"
+        "finally:\n    print(resource.getrlimit(resource.RLIMIT_CORE))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "(0, 0)", done.stderr
+
+
 def test_an_unknown_command_names_the_one_that_was_meant() -> None:
     done = edged("wacth")
     assert done.returncode == 2
