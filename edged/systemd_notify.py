@@ -47,16 +47,16 @@ class SystemdNotifier:
         self._tell("WATCHDOG=1")
 
     def _tell(self, state: str) -> None:
-        if self._daemon is not None:
-            self._daemon.notify(state)
-        elif self._address:
-            self._send(state)
+        state = state.encode(errors="replace").decode()  # the name of a file may be anything
+        # Whether systemd hears it is no reason to end: it restarts us if it misses something.
+        with contextlib.suppress(OSError):
+            if self._daemon is not None:
+                self._daemon.notify(state)
+            elif self._address:
+                self._send(state)
 
     def _send(self, state: str) -> None:
         # An abstract socket is written with @ and addressed with a zero byte (sd_notify(3)).
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
-        with (
-            contextlib.suppress(OSError),
-            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as line,
-        ):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as line:
             line.sendto(state.encode(), address)

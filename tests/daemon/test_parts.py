@@ -179,6 +179,21 @@ def test_without_progress_the_watchdog_goes_hungry(
         daemon.wait()
 
 
+def test_with_the_library_a_systemd_that_does_not_listen_is_no_reason_to_end(
+    manager: tuple[socket.socket, dict[str, str]],
+) -> None:
+    listener, environment = manager
+    listener.close()
+    code = (
+        "from edged.systemd_notify import SystemdNotifier\nimport systemd.daemon\n"
+        "SystemdNotifier().progress(); SystemdNotifier().status('\\udcff is lost')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("abstract", [False, True])
 def test_without_the_library_systemd_hears_us_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, abstract: bool
