@@ -6,13 +6,15 @@ import json
 import re
 import shutil
 import subprocess
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 
 from edged.actuators.loading import load_actuator
 from edged.actuators.table import KINDS
+from edged.events import HealthStatus
+from edged.jobs import ActuatorStatus
 from edged.metrics.table import ACTUATOR, CAMERA, series_names
 from edged.settings import Settings
 from tests.metrics.asking import ROOT
@@ -77,6 +79,31 @@ def test_the_dashboard_is_one_that_grafana_can_lay_out() -> None:
         # A data source of this very machine would be nobody else's.
         for each in (panel, *panel.get("targets", ())):
             assert panel["type"] == "row" or each["datasource"]["uid"] == "${datasource}"
+
+
+def stats() -> list[dict[str, Any]]:
+    panels = json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]
+    return [panel for panel in panels if panel["type"] == "stat"]
+
+
+def test_what_is_shown_as_now_is_now_and_says_of_whom() -> None:
+    """Over a range, the last value of a status of hours ago would stand beside today's."""
+    for panel in stats():
+        assert all(each["instant"] and not each["range"] for each in panel["targets"]), panel["title"]
+        assert panel["options"]["textMode"] in ("auto", "name"), panel["title"]
+
+
+def test_only_a_good_status_is_green() -> None:
+    (panel,) = [each for each in stats() if each["title"] == "Status"]
+    colors = {}
+    for status in {*get_args(HealthStatus), *get_args(ActuatorStatus)}:
+        found = [panel["fieldConfig"]["defaults"]["color"]["fixedColor"]]
+        for override in panel["fieldConfig"]["overrides"]:
+            if re.search(override["matcher"]["options"].strip("/"), f"front: {status}"):
+                found += [each["value"]["fixedColor"] for each in override["properties"]]
+        colors[status] = found[-1]
+    assert [status for status, color in colors.items() if color == "green"] == ["ok"]
+    assert {colors[status] for status in ("no_camera", "stalled", "stopped")} == {"red"}
 
 
 def test_every_alert_names_what_there_is_says_what_to_do_and_has_two_cases() -> None:
