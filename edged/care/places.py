@@ -38,6 +38,8 @@ PARTS = {
 }
 _SYSTEM = Path("/etc/edged")
 _STATE_VARIABLES = ("EDGED_STATE_DIR", "STATE_DIRECTORY")
+# Of the package, which brings its own: an old one put back would stand in the way of an upgrade.
+_EXAMPLE = ".example"
 _MOST_FILES = 1000
 _MOST_KEY_BYTES = 1 << 20
 _AUDIT_ASIDE = re.compile(r"audit-\d+\.jsonl")
@@ -163,6 +165,8 @@ def parts_of(where: Places) -> tuple[list[Found], list[str]]:
         if path.resolve() in gallery_keys:
             part = "gallery"
         name = path.relative_to(where.settings).as_posix()
+        if path.suffix == _EXAMPLE:
+            continue
         if path.stat().st_size > _MOST_KEY_BYTES:
             warnings.append(f"{path} is larger than 1 MiB: no settings and no key; it is left out")
         elif not fit_name(name):

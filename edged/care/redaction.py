@@ -28,15 +28,18 @@ _SURE_CHARACTERS = 8
 
 _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b([a-z][a-z0-9+.-]{1,15})://[^\s'\"<>)\]]+", re.IGNORECASE), r"\1://[address]"),
-    (re.compile(r"(?i)\b(pass(?:word|phrase|wd)?|token|secret|api[_-]?key|authorization|bearer|sid)(\s*[=:]\s*|\s+)"
-                r"(?!is\b|of\b|must\b|has\b|file\b|and\b|or\b|for\b|in\b|from\b|cannot\b|was\b)\S+"), r"\1\2[hidden]"),
-    (re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+"), "[e-mail]"),
+    (re.compile(r"(?i)\b(pass(?:word|phrase|wd)?|token|secret|api[_-]?key|authorization|bearer|sid)([\"']?\s*[=:]\s*|\s+)"
+                r"(?!is\b|of\b|must\b|has\b|file\b|and\b|or\b|for\b|in\b|from\b|cannot\b|was\b)"
+                r"(?:(?:basic|bearer|digest)\s+)?(?:\"[^\"\n]*\"|'[^'\n]*'|\S+)"), r"\1\2[hidden]"),
+    # A unit whose camera has its number already looks like one, too.
+    (re.compile(r"(?<![\w.+-])(?!edged[a-z-]*@(?:camera|actuator)-\d+\.)[\w.+-]+@[\w-]+(\.[\w-]+)+"), "[e-mail]"),
+    (re.compile(r"(?i)(?<![\w.])[\w-]+(?:\.[\w-]+)*\.(?:local|lan|box|arpa|internal|localdomain)(?![\w-])"), "[address]"),
     # Addresses of interfaces and of IPv6; times have fewer colons.
     (re.compile(r"(?<![\w:])(?:[0-9a-fA-F]{1,4}:){3,7}:?(?:[0-9a-fA-F]{1,4}(?::[0-9a-fA-F]{1,4})*)?(?![\w:])"), "[address]"),
     (re.compile(r"(?<![\w:])[0-9a-fA-F]{1,4}(?::[0-9a-fA-F]{1,4})*::(?:[0-9a-fA-F]{1,4}(?::[0-9a-fA-F]{1,4})*)?(?![\w:])"), "[address]"),
     (re.compile(r"(?<![\w.])(?!127\.0\.0\.1(?![\w.]))(?!0\.0\.0\.0(?![\w.]))\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)"), "[address]"),
     (re.compile(r"(?<!\w)\+\d[\d ()/.-]{6,20}\d"), "[number]"),
-    (re.compile(r"(?<![\w.:+-])0\d[\d /-]{7,16}\d(?![\w.:])"), "[number]"),
+    (re.compile(r"(?<![\w.:+-])\(?0\d[\d() /-]{7,16}\d(?![\w.:])"), "[number]"),
     (re.compile(r"(?<![\w.])\d{9,15}(?![\w.])"), "[number]"),
     (re.compile(r"/(home|Users)/[^/\s'\":]+"), r"/\1/[user]"),
     # Keys, tokens and digests: long, without a space, letters and digits mixed.

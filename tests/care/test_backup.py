@@ -62,6 +62,7 @@ def test_all_but_keys_and_what_belongs_to_the_moment_is_in_it(full: Installation
 
 def test_keys_are_in_it_when_they_are_asked_for(full: Installation, tmp_path: Path) -> None:
     file = tmp_path / "b.edged"
+    (full.settings / "edged.toml.example").write_text("# the package brings its own\n", encoding="utf-8")
     assert full.run("backup", str(file), "--keys", "--only", "settings")[0] == 0
     found = listed(full, file)
     assert {path for path, part in found.items() if part == "keys"} == {

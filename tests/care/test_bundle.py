@@ -263,6 +263,13 @@ def test_settings_that_are_refused_do_not_stop_it_and_do_not_show(full: Installa
         ("https://u:p@host.example/x?y=1 now", "https://[address] now"),
         ("call +1 (555) 123-4567 or 030 1234567", "call [number] or [number]"),
         ("password: hunter2, x", "password: [hidden] x"),
+        ("password: 'two words', x", "password: [hidden], x"),
+        ('{"api_key": "zzz999", "n": 1}', '{"api_key": [hidden], "n": 1}'),
+        ("Authorization: Basic YWRtaW46cGFzcw==", "Authorization: [hidden]"),
+        ("from garage-pc.fritz.box and raspberrypi.local:1883", "from [address] and [address]:1883"),
+        ("edged.target, edged@camera-1.service, front.toml, mqtt.host", None),
+        ("edged@hall.service of me@there.example", "[e-mail] of [e-mail]"),
+        ("call (0664) 1234567", "call [number]"),
         ("key " + "a1" * 32, "key [long]"),
     ],
 )
