@@ -26,6 +26,9 @@ def vacuum(settings: SettingsFolder = None, state: StateFolder = None) -> None:
         for lock in sorted(folder.glob("*.lock")):
             if not lock.name.startswith("."):
                 stack.enter_context(InstanceLock(folder, lock.stem, restoring=True))
-        for path, _ in databases(folder):
+        found = list(databases(folder))
+        if not found:
+            print(f"there is no database in {folder}")
+        for path, _ in found:
             before, after = write_anew(path)
             print(f"{path.name:<40} {before:>12} -> {after:>12} bytes")

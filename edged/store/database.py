@@ -306,6 +306,8 @@ def vacuum(path: Path) -> tuple[int, int]:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return before, path.stat().st_size
     except (sqlite3.Error, OSError) as error:
+        if any(word in str(error) for word in _CORRUPT):
+            raise StoreError(f"{path} is damaged: {error} (restore it from a copy, or move it away)") from error
         why = _no_room(path.parent) or f"{error} (stop what uses it; another copy needs room here and in /var/tmp)"
         raise StoreError(f"{path} cannot be written anew: {why}") from error
 

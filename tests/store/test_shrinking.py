@@ -158,3 +158,12 @@ def test_a_copy_of_what_is_damaged_is_refused(tmp_path: Path) -> None:
     (tmp_path / "front.db").write_bytes(bytes(content))
     with pytest.raises(StoreError, match="is damaged"):
         copy_database(tmp_path / "front.db", tmp_path / "copy.db")
+
+
+def test_the_command_names_what_is_damaged_and_says_when_there_is_nothing(tmp_path: Path) -> None:
+    done = edged("vacuum", "--state", str(tmp_path))
+    assert (done.returncode, done.stdout) == (0, f"there is no database in {tmp_path}\n")
+    (tmp_path / "front.db").write_bytes(b"no database" * 1000)
+    done = edged("vacuum", "--state", str(tmp_path))
+    assert done.returncode == 1
+    assert f"{tmp_path / 'front.db'} is damaged: file is not a database (restore it from a copy" in done.stderr
