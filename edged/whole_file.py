@@ -14,13 +14,15 @@ def whole_file(path: Path, beside: Path, own: Callable[[int], None] | None = Non
     """To be written to. When the block ends, `path` is what was written, on the disk; if it raises, nothing has changed.
 
     For its owner only (mode 0600). beside: in the same folder; one that is left of a killed writer is removed, and nobody
-    else's is written into. own: gives the open file away before there is anything in it. Raises OSError.
+    else's is written into. own: gives the open file, still empty, to somebody; else see `give_to_owner`. Raises OSError.
     """
     beside.unlink(missing_ok=True)
     fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(fd, "wb") as sink:
-            if own is not None:
+            if own is None:
+                give_to_owner(fd, path.parent)
+            else:
                 own(fd)
             yield sink
             sink.flush()
@@ -39,8 +41,11 @@ def write_whole(path: Path, content: bytes, beside: Path, own: Callable[[int], N
 
 
 def give_to_owner(fd: int, folder: Path) -> None:
-    """A file that root makes in somebody's folder is that somebody's, or the daemon could not use it any more."""
-    if os.geteuid() == 0:
+    """A file that root makes in somebody's folder is that somebody's, or the daemon could not use it any more.
+
+    One that has a second name elsewhere is left alone: it may be another file of root's. Raises OSError.
+    """
+    if os.geteuid() == 0 and os.fstat(fd).st_nlink <= 1:
         owner = folder.stat()
         os.fchown(fd, owner.st_uid, owner.st_gid)
 

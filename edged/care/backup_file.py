@@ -21,7 +21,7 @@ import msgspec
 
 from edged.care.sealed_stream import OpeningReader, SealingWriter
 from edged.errors import BackupError
-from edged.whole_file import give_to_owner, whole_file
+from edged.whole_file import whole_file
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -77,7 +77,7 @@ def write_backup(path: Path, passphrase: str, manifest: Manifest, contents: dict
     """
     beside = path.with_name(f".{path.name}.new")
     try:
-        with whole_file(path, beside, lambda fd: give_to_owner(fd, path.parent)) as sink:
+        with whole_file(path, beside) as sink:
             sealing = SealingWriter(sink, passphrase)
             _write_archive(sealing, manifest, contents)
             sealing.finish()

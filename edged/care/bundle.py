@@ -39,7 +39,7 @@ from edged.errors import BackupError, EdgedError, SettingsError
 from edged.settings import Settings
 from edged.store.database import Error, damage, free_bytes, reading, shape_of
 from edged.topics import actuator_topic, camera_topic
-from edged.whole_file import give_to_owner, whole_file
+from edged.whole_file import whole_file
 
 _LISTEN_SECONDS = 3.0
 _COMMAND_SECONDS = 20.0
@@ -110,7 +110,7 @@ def write(path: Path, pieces: Iterable[Piece]) -> int:
     """A tar.gz, whole or not at all, for its owner only; its size in bytes. Raises BackupError."""
     beside = path.with_name(f".{path.name}.new")
     try:
-        with whole_file(path, beside, lambda fd: give_to_owner(fd, path.parent)) as sink:
+        with whole_file(path, beside) as sink:
             with tarfile.open(fileobj=sink, mode="w:gz") as archive:
                 for piece in pieces:
                     member = tarfile.TarInfo(f"edged-support/{piece.name}")

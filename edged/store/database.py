@@ -21,7 +21,7 @@ from edged.errors import StoreError
 from edged.notices import DATABASE_DAMAGED
 from edged.store import sqlite_library
 from edged.store.migrations import MIGRATIONS
-from edged.whole_file import sync_folder
+from edged.whole_file import give_to_owner, sync_folder
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +98,7 @@ class Database:
             fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             try:
                 os.fchmod(fd, 0o600)
+                give_to_owner(fd, self.path.parent)
             finally:
                 os.close(fd)
         connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from edged.errors import StoreError
+from edged.whole_file import give_to_owner
 
 GALLERY_FILE = "gallery.db"
 KEY_FILE = "gallery.key"
@@ -76,6 +77,7 @@ def _make(path: Path) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
+        give_to_owner(fd, path.parent)
         os.write(fd, secrets.token_bytes(_KEY_BYTES))
         os.fsync(fd)
     finally:

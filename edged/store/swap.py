@@ -236,7 +236,7 @@ def _write_journal(home: Path, journal: _Journal) -> None:
     """Whole or not at all, and on the disk. Raises OSError."""
     path = home / FOLDER / _JOURNAL
     content = msgspec.json.encode(journal)
-    write_whole(path, content, path.with_name(f"{_JOURNAL}.new"), lambda fd: give_to_owner(fd, home))
+    write_whole(path, content, path.with_name(f"{_JOURNAL}.new"))
 
 
 def _sync(path: Path) -> None:
