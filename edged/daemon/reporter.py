@@ -32,6 +32,8 @@ _NEVER = events.iso_utc(0)
 # A state that still holds is confirmed this often: a small part of the shortest time after which it expires.
 _CONFIRM_SECONDS = 1.0
 # Verdicts over the seat that are everyday life.
+# What these are may be logged: the others name people.
+_OF_NOBODY = ("presence", "gaze", "eyes")
 _CALM = ("starting", "off", "right_user", "undecided", "nobody")
 # Judgement learns that nothing comes after this much silence, so that `somebody is there` does not stay for ever.
 QUIET_SECONDS = 0.5
@@ -198,8 +200,9 @@ class Reporter:
                 if moving or (told.state == state and not due):
                     continue
             self._bus.state(aspect, state)
-            # Not what it is: that names people.
-            log.debug("state %s", aspect)
+            if log.isEnabledFor(logging.DEBUG):
+                what = msgspec.json.encode(state).decode() if aspect in _OF_NOBODY else ""
+                log.debug("state %s%s", aspect, what and f" {what}")
             self._told[aspect] = _Told(state, now)
 
 

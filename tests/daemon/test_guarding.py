@@ -306,9 +306,9 @@ class TestFailSafe:
         guarded.becomes("right_user")
         before = len(guarded.verdicts())
         guarded.theatre.broker.kill()
-        guarded.theatre.until(lambda: '"verdict":"broker_gone"' in guarded.theatre.log())
+        guarded.theatre.until(lambda: "the seat: broker_gone" in guarded.theatre.log())
         guarded.sits("photo")
-        guarded.theatre.until(lambda: '"verdict":"spoof"' in guarded.theatre.log())
+        guarded.theatre.until(lambda: "the seat: spoof" in guarded.theatre.log())
         # A broker without a memory tells only who listens: the daemon must not be back before the listener.
         daemon = guarded.theatre.daemon
         assert daemon is not None
