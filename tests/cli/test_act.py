@@ -341,7 +341,9 @@ def test_a_broker_that_restarts_in_the_middle_does_not_lose_the_end(stage: Stage
 def test_an_actuator_that_dies_in_the_middle_and_comes_back_tells_the_end(stage: Stage) -> None:
     stage.start()
     asker = begin(stage, "mark", "-o", "before_seconds=60")
-    stage.until(lambda: any(line.startswith("begin") for line in stage.trace()))
+    assert asker.stdout is not None
+    while not asker.stdout.readline().startswith("running"):  # it has heard of it, and not only the actuator
+        assert asker.poll() is None
     stage.kill()
     stage.start()
     output, errors = asker.communicate(timeout=40)
