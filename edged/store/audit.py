@@ -28,7 +28,7 @@ import msgspec
 
 from edged.errors import StoreError
 from edged.events import iso_utc
-from edged.whole_file import give_to_owner
+from edged.whole_file import give_to_owner, sync_folder
 
 NAME = "audit.jsonl"
 ZEROS = "0" * 64
@@ -119,7 +119,7 @@ class Trail:
             known = self._last
             os.fdatasync(self._fd)
             if not self._named:
-                _sync_folder(self.path.parent)
+                sync_folder(self.path.parent)
                 self._named = True
             # Only now: a head that is ahead of its trail after a power cut would be a false alarm.
             with self._locked():
@@ -290,14 +290,6 @@ def _digest(path: Path) -> str:
         while block := source.read(1 << 20):
             found.update(block)
         return found.hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def renew(folder: Path, *, by: str, why: str) -> Path:

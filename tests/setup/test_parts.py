@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,22 +12,12 @@ import pytest
 from edged.bus.private_broker import PrivateBroker
 from edged.bus.subscriber import Subscriber
 from edged.capture import v4l2_modes
-from edged.errors import BrokerError, SourceUnavailable
+from edged.errors import SourceUnavailable
 from edged.settings import MqttSettings
 from edged.setup.cameras import found
 from edged.setup.interview import broker_of, moved
 from edged.setup.trying import first_health
 from edged.topics import camera_topic
-
-
-@pytest.fixture
-def broker() -> Iterator[PrivateBroker]:
-    try:
-        running = PrivateBroker()
-    except BrokerError as error:
-        pytest.skip(str(error))
-    with running:
-        yield running
 
 
 def machine(root: Path, nodes: dict[str, str], links: dict[str, str]) -> Path:

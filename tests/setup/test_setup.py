@@ -17,20 +17,9 @@ import pytest
 
 from edged.bus.private_broker import PrivateBroker
 from edged.configuration.loading import load
-from edged.errors import BrokerError
 from tests.cli.edged_command import REPOSITORY, edged
 
 PASSWORD = "geheim-12"
-
-
-@pytest.fixture
-def broker() -> Iterator[PrivateBroker]:
-    try:
-        running = PrivateBroker()
-    except BrokerError as error:
-        pytest.skip(str(error))
-    with running:
-        yield running
 
 
 @pytest.fixture
