@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import resource
 import select
 import shutil
@@ -21,6 +20,7 @@ from edged.bus.private_broker import PrivateBroker
 from edged.errors import BrokerError
 from edged.keys import make_key
 from tests.actuators.stage import ROOT, Stage, environment
+from tests.pseudo_terminal import open_terminal
 
 
 @pytest.fixture
@@ -302,7 +302,7 @@ def test_while_it_follows_the_text_is_in_no_table_of_processes_and_in_no_core_du
 
 def test_sensitive_text_is_asked_for_at_a_terminal_without_echo(stage: Stage) -> None:
     stage.start()
-    outer, inner = pty.openpty()
+    outer, inner = open_terminal()
     asker = subprocess.Popen(
         command(stage, "say", "--sensitive", "--confirm"),
         cwd=ROOT, stdin=inner, stdout=inner, stderr=inner, start_new_session=True, env=environment(),

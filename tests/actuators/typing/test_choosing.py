@@ -15,6 +15,7 @@ from edged.actuators.typing.keyboard import Pace, finish
 from edged.errors import KeyboardUnavailable, SettingsError
 from tests.actuators.typing.wayland_session import wayland_session
 from tests.actuators.typing.x_session import x_session
+from tests.pseudo_terminal import open_terminal
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +33,7 @@ def nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KeyboardOptions:
 
 @pytest.fixture
 def usb_keyboard() -> Iterator[Path]:
-    computer, device = os.openpty()
+    computer, device = open_terminal()
     tty.setraw(device)
     yield Path(os.ttyname(device))
     os.close(device)

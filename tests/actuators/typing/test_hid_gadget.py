@@ -22,6 +22,7 @@ from edged.actuators.typing.keys import parse_chord
 from edged.actuators.typing.layout import load_layout
 from edged.errors import KeyboardBlocked, KeyboardUnavailable, KeyboardUnsupported, Untypeable
 from tests.actuators.typing.xkb_keyboard import XkbKeyboard
+from tests.pseudo_terminal import open_terminal
 
 pytest.importorskip("evdev", reason="python-evdev is not installed")
 
@@ -66,7 +67,7 @@ class Cable:
 
 @pytest.fixture
 def cable() -> Iterator[Cable]:
-    computer, device = os.openpty()
+    computer, device = open_terminal()
     tty.setraw(device)
     yield Cable(Path(os.ttyname(device)), computer)
     os.close(device)
@@ -161,7 +162,7 @@ def test_a_mouse_that_is_not_set_up_is_refused(keyboard: HidGadgetKeyboard) -> N
 
 
 def test_a_click_is_pressed_and_released_on_the_mouse(cable: Cable) -> None:
-    computer, device = os.openpty()
+    computer, device = open_terminal()
     tty.setraw(device)
     keyboard = HidGadgetKeyboard(load_layout("us"), cable.device, Path(os.ttyname(device)))
     finish(keyboard.click("right", FAST), lambda _: False)
