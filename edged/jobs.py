@@ -13,6 +13,8 @@ import msgspec
 JOB_VERSION = 1
 ID_PATTERN = re.compile(r"[A-Za-z0-9_-]{8,64}")
 UNKNOWN_ID = "unknown"
+# A longer request is refused unread.
+MAX_REQUEST_BYTES = 256 * 1024
 
 State = Literal["accepted", "countdown", "running", "succeeded", "failed", "cancelled", "expired", "rejected"]
 FINAL: frozenset[str] = frozenset({"succeeded", "failed", "cancelled", "expired", "rejected"})

@@ -20,10 +20,9 @@ from edged.actuators.settings import ActuatorSettings
 from edged.bus.message import Message
 from edged.errors import SignatureRefused, StoreError
 from edged.events import iso_utc
-from edged.jobs import FINAL, ID_PATTERN, UNKNOWN_ID, ActuatorRequest, JobState
+from edged.jobs import FINAL, ID_PATTERN, MAX_REQUEST_BYTES, UNKNOWN_ID, ActuatorRequest, JobState
 from edged.signing import check_times, plain_object, verify
 
-MAX_PAYLOAD_BYTES = 256 * 1024
 # What a request is refused for that may be good later, or in another guise.
 _NOTED = ("clock", "stale", "retained")
 _RESET_SECONDS = 10.0
@@ -69,7 +68,7 @@ class Gate:
         effects = self._engine.tick(now)  # what is due comes before what is asked
         raw: dict[str, Any] = {}
         try:
-            raw = plain_object(message.payload, MAX_PAYLOAD_BYTES)
+            raw = plain_object(message.payload, MAX_REQUEST_BYTES)
             if self._stops(raw) and raw.get("signature") is None:
                 return [*effects, *self._stop_all_the_same(raw, now)]
             return [*effects, *self._trusted(raw, message, now)]

@@ -14,11 +14,11 @@ import typer
 
 from edged.actuators.asking import encoded, make_request
 from edged.actuators.controls import CONTROLS
-from edged.actuators.gate import MAX_PAYLOAD_BYTES
 from edged.actuators.sensitive import Text
 from edged.cli.following import STATUSES, Follower
 from edged.cli.options import AsJson, ConfigFile, Set, overrides
 from edged.errors import RequestRefused, SettingProblem, SettingsError
+from edged.jobs import MAX_REQUEST_BYTES
 from edged.keys import find_key, read_key
 from edged.settings import MqttSettings
 
@@ -98,8 +98,8 @@ def _request(
         )
     except RequestRefused as error:
         raise _wrong("the request", None, str(error), "") from None
-    if (size := len(encoded(made))) > MAX_PAYLOAD_BYTES:
-        raise _wrong("TEXT", None, f"makes a request of {size} bytes", f"at most {MAX_PAYLOAD_BYTES} are taken")
+    if (size := len(encoded(made))) > MAX_REQUEST_BYTES:
+        raise _wrong("TEXT", None, f"makes a request of {size} bytes", f"at most {MAX_REQUEST_BYTES} are taken")
     return made
 
 

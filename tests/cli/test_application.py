@@ -49,6 +49,7 @@ def test_help_and_light_commands_import_nothing_heavy() -> None:
     assert not imported_by("run", "--help") & (HEAVY - {"paho"})
     assert not imported_by("models", "list") & HEAVY
     assert not imported_by("config", "show") & HEAVY
+    assert not imported_by("act", "desk", "lock", "--port", "1") & (HEAVY - {"paho"} | {"sqlite3", "sqlite_utils"})
 
 
 def test_without_arguments_help_is_shown_and_the_status_is_that_of_wrong_usage() -> None:
