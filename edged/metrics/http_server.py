@@ -135,13 +135,13 @@ class HttpServer:
         self._selector.close()
 
     def _turn(self) -> None:
-        for key, events in self._selector.select(self._patience(time.monotonic())):
+        for key, _ in self._selector.select(self._patience(time.monotonic())):
             now = time.monotonic()
             if key.fileobj == self._stop_fd:
                 self._stopping = True
             elif isinstance(key.data, _Connection):
                 if key.data in self._connections:  # not dropped in this very turn
-                    self._serve(key.data, events, now)
+                    self._serve(key.data, now)
             else:
                 self._accept(now)
         now = time.monotonic()
@@ -207,7 +207,7 @@ class HttpServer:
             self._accepted += 1
             peer.setblocking(False)
             if len(self._connections) >= MOST_CONNECTIONS:
-                self._drop(next(iter(self._connections)))
+                self._make_room(now)
             connection = _Connection(peer, now)
             self._connections[connection] = None
             self._selector.register(peer, selectors.EVENT_READ, connection)
@@ -215,12 +215,19 @@ class HttpServer:
         self._listening = False
         self._listen_at = pause_until
 
+    def _make_room(self, now: float) -> None:
+        oldest = next(iter(self._connections))
+        # Many may have come in one turn: whoever asked at once has an answer, and only the silent ones lose.
+        self._serve(oldest, now)
+        if oldest in self._connections:
+            self._drop(oldest)
+
     def _drop(self, connection: _Connection) -> None:
         del self._connections[connection]
         self._selector.unregister(connection.peer)
         connection.peer.close()
 
-    def _serve(self, connection: _Connection, events: int, now: float) -> None:
+    def _serve(self, connection: _Connection, now: float) -> None:
         try:
             if connection.answer is not None:
                 self._send(connection, now)

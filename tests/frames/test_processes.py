@@ -80,7 +80,6 @@ def test_one_fast_writer_and_several_readers_never_a_torn_frame(slot: FrameSlot)
 @pytest.mark.timeout(60 + KILLS)
 def test_killing_writers_at_random_leaves_readers_working(slot: FrameSlot) -> None:
     rng = random.Random(5)
-    shm_before = sorted(os.listdir("/dev/shm"))
     fds_before = len(os.listdir("/proc/self/fd"))
     newest = 0
     for _ in range(KILLS // 2):
@@ -94,7 +93,7 @@ def test_killing_writers_at_random_leaves_readers_working(slot: FrameSlot) -> No
         after = slot.newest_sequence()
         assert after >= newest
         newest = wait_for_news(slot, after - 1)  # the newest one is whole, whatever the writer was doing
-    assert sorted(os.listdir("/dev/shm")) == shm_before
+    assert not [name for name in os.listdir("/dev/shm") if "edged" in name]  # others' come and go meanwhile
     assert len(os.listdir("/proc/self/fd")) == fds_before
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from edged.metrics import http_server
 from edged.metrics.http_server import HEAD_BYTES, MOST_CONNECTIONS, Answer, HttpServer
-from tests.metrics.asking import ask
+from tests.metrics.asking import Page, ask
 
 BIG = b"x" * 40_000_000  # more than the kernel keeps for a reader
 
@@ -49,6 +49,14 @@ def everything(client: socket.socket) -> bytes:
         while data := client.recv(65536):
             found += data
     return found
+
+
+def insist(port: int) -> Page:
+    """As one who asks again: on a busy machine, a crowd may push him out between two words."""
+    for _ in range(5):
+        with contextlib.suppress(ConnectionError):
+            return ask(port)
+    return ask(port)
 
 
 def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
@@ -158,13 +166,36 @@ def test_a_thousand_connections_that_say_nothing_keep_nobody_out_and_none_open(s
             client.setblocking(False)
             client.connect_ex(("127.0.0.1", server.port))
             crowd.append(client)
-        assert ask(server.port).status == 200
+        assert insist(server.port).status == 200
         assert len(server._connections) <= MOST_CONNECTIONS
     finally:
         for client in crowd:
             client.close()
     until(lambda: not server._connections)
     until(lambda: len(os.listdir("/proc/self/fd")) <= before)
+
+
+def test_whoever_asked_is_answered_before_he_makes_room(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    # All of them are taken in one turn: the server is at another page while they come.
+    entered, go_on = threading.Event(), threading.Event()
+
+    def slow(path: str) -> Answer | None:
+        entered.set()
+        go_on.wait(20)
+        return pages(path)
+
+    monkeypatch.setattr(server, "_pages", slow)
+    with connect(server) as first:
+        first.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert entered.wait(20)
+        with contextlib.ExitStack() as crowd:
+            askers = [crowd.enter_context(connect(server)) for _ in range(3)]
+            for asker in askers:
+                asker.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            for _ in range(2 * MOST_CONNECTIONS):
+                crowd.enter_context(connect(server))
+            go_on.set()
+            assert all(b"figures" in everything(asker) for asker in askers)
 
 
 def test_clients_that_come_at_once_are_all_answered(server: HttpServer) -> None:
