@@ -16,7 +16,7 @@ from edged.actuators.asking import encoded, make_request
 from edged.actuators.controls import CONTROLS
 from edged.actuators.sensitive import Text
 from edged.cli.following import STATUSES, Follower
-from edged.cli.options import AsJson, ConfigFile, Set, overrides
+from edged.cli.options import AsJson, BrokerHost, BrokerPort, ConfigFile, Prefix, Set, overrides
 from edged.errors import RequestRefused, SettingProblem, SettingsError
 from edged.jobs import MAX_REQUEST_BYTES
 from edged.keys import find_key, read_key
@@ -60,9 +60,9 @@ def act(
     ] = False,
     wait: Annotated[bool, typer.Option(help="Follow the job to its end, not only until it is accepted.")] = True,
     as_json: AsJson = False,
-    host: Annotated[Optional[str], typer.Option(metavar="HOST", help="The MQTT broker.")] = None,
-    port: Annotated[Optional[int], typer.Option(metavar="PORT", help="Its port.")] = None,
-    prefix: Annotated[Optional[str], typer.Option(metavar="TOPIC", help="First level of the topics.")] = None,
+    host: BrokerHost = None,
+    port: BrokerPort = None,
+    prefix: Prefix = None,
     config: ConfigFile = None,
     set_: Set = None,
 ) -> None:

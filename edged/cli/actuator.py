@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from edged import logs
-from edged.cli.options import AsJson, ConfigFile, Set, overrides
+from edged.cli.options import AsJson, BrokerHost, BrokerPort, ConfigFile, Set, overrides
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,8 +24,8 @@ Name = Annotated[
 def run(
     name: Name,
     config: ConfigFile = None,
-    mqtt_host: Annotated[Optional[str], typer.Option(metavar="HOST", help="The MQTT broker.")] = None,
-    mqtt_port: Annotated[Optional[int], typer.Option(metavar="PORT", help="Its port.")] = None,
+    mqtt_host: BrokerHost = None,
+    mqtt_port: BrokerPort = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Let jobs run their course and do nothing.")] = False,
     set_: Set = None,
 ) -> None:

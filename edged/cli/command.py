@@ -11,7 +11,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from edged.bus.asking import signed_command
-from edged.cli.options import AsJson, ConfigFile, Set, overrides
+from edged.cli.options import AsJson, BrokerHost, BrokerPort, ConfigFile, Prefix, Set, overrides
 from edged.configuration import loading as configuration
 from edged.errors import BrokerError, SettingProblem, SettingsError
 from edged.keys import find_key, read_key
@@ -35,9 +35,9 @@ def command(
     ] = None,
     timeout: Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="How long to wait for the answer.")] = 10.0,
     as_json: AsJson = False,
-    host: Annotated[Optional[str], typer.Option(metavar="HOST", help="The MQTT broker.")] = None,
-    port: Annotated[Optional[int], typer.Option(metavar="PORT", help="Its port.")] = None,
-    prefix: Annotated[Optional[str], typer.Option(metavar="TOPIC", help="First level of the topics.")] = None,
+    host: BrokerHost = None,
+    port: BrokerPort = None,
+    prefix: Prefix = None,
     config: ConfigFile = None,
     set_: Set = None,
 ) -> None:

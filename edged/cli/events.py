@@ -16,7 +16,7 @@ from rich.text import Text
 
 from edged.bus.message import Message
 from edged.bus.subscriber import Subscriber
-from edged.cli.options import AsJson, ConfigFile, Set, overrides
+from edged.cli.options import AsJson, BrokerHost, BrokerPort, ConfigFile, Prefix, Set, overrides
 from edged.configuration import loading as configuration
 from edged.events import EVENT_KINDS
 from edged.topics import ASPECTS, NAME_PATTERN, camera_topic
@@ -37,9 +37,9 @@ _COMMON = {"id", "at", "camera", "kind", "seq", "v", "frame", "at_ms"}
 
 def events(
     config: ConfigFile = None,
-    host: Annotated[Optional[str], typer.Option(metavar="HOST", help="The MQTT broker.")] = None,
-    port: Annotated[Optional[int], typer.Option(metavar="PORT", help="Its port.")] = None,
-    prefix: Annotated[Optional[str], typer.Option(metavar="TOPIC", help="First level of the topics.")] = None,
+    host: BrokerHost = None,
+    port: BrokerPort = None,
+    prefix: Prefix = None,
     camera: Annotated[str, typer.Option(metavar="NAME", help="Only this camera; + means every one.")] = ANY,
     kind: Annotated[
         Optional[list[str]],

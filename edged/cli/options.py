@@ -21,6 +21,10 @@ Set = Annotated[
         "--set", metavar="NAME=VALUE", help="One setting, e.g. --set mqtt.host=broker; wins over all else. Repeatable."
     ),
 ]
+# Named where they are used: --host for those who only ask, --mqtt-host for those who are set up by a file.
+BrokerHost = Annotated[Optional[str], typer.Option(metavar="HOST", help="The MQTT broker.")]
+BrokerPort = Annotated[Optional[int], typer.Option(metavar="PORT", help="Its port.")]
+Prefix = Annotated[Optional[str], typer.Option(metavar="TOPIC", help="First level of the topics.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 

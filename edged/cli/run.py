@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 import typer
 
 from edged import logs
-from edged.cli.options import ConfigFile, Set, overrides
+from edged.cli.options import BrokerHost, BrokerPort, ConfigFile, Set, overrides
 from edged.configuration import loading as configuration
 from edged.daemon.daemon import Daemon
 from edged.settings import Settings
@@ -22,8 +22,8 @@ def run(
         Optional[str],
         typer.Option(metavar="URI", help="Where pictures come from: /dev/video0, clip.mp4, rtsp://…, sitter:"),
     ] = None,
-    mqtt_host: Annotated[Optional[str], typer.Option(metavar="HOST", help="The MQTT broker.")] = None,
-    mqtt_port: Annotated[Optional[int], typer.Option(metavar="PORT", help="Its port.")] = None,
+    mqtt_host: BrokerHost = None,
+    mqtt_port: BrokerPort = None,
     set_: Set = None,
 ) -> None:
     """Watch a camera and publish what happens over MQTT.
