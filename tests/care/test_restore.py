@@ -366,7 +366,7 @@ def test_killed_at_any_moment_there_is_the_old_or_the_new(full: Installation, ba
     marks = {"front.toml": full.settings / "front.toml", "kept": full.state / "front.kept.json"}
     chance = random.Random(5)
     seen = set()
-    for _ in range(14):
+    for _ in range(8):
         marks["front.toml"].write_text('camera = "front"\n')
         KeptFile(marks["kept"]).replace(revision=777)
         old_history = full.state / "front.history.db"
