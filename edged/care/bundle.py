@@ -20,6 +20,7 @@ import subprocess
 import tarfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ from edged.care.upgrade import check
 from edged.configuration.loading import load, load_with_origins
 from edged.doctor.examination import examine
 from edged.errors import BackupError, EdgedError, SettingsError
-from edged.settings import Settings
+from edged.settings import MqttSettings, Settings
 from edged.store.database import Error, damage, free_bytes, reading, shape_of
 from edged.topics import actuator_topic, camera_topic
 from edged.whole_file import whole_file
@@ -299,19 +300,20 @@ def _doctor(cameras: list[Settings]) -> list[dict[str, Any]]:
 
 def _health(cameras: list[Settings], actuators: list[ActuatorSettings]) -> list[dict[str, Any]]:
     """What is retained; short of texts, for health has words and numbers of its own."""
-    told: list[dict[str, Any]] = []
     asked = [(one.mqtt, one.camera, camera_topic(one.mqtt.prefix, one.camera, "health")) for one in cameras]
     asked += [(one.mqtt, one.actuator, actuator_topic(one.mqtt.prefix, one.actuator, "health")) for one in actuators]
-    for mqtt, name, topic in asked:
-        entry: dict[str, Any] = {"name": name}
+
+    def told(mqtt: MqttSettings, name: str, topic: str) -> dict[str, Any]:
         try:
             with Subscriber(mqtt, [topic], patience_seconds=_LISTEN_SECONDS) as subscriber:
                 message = subscriber.receive(_LISTEN_SECONDS)
-            entry["health"] = None if message is None else msgspec.json.decode(message.payload)
+            return {"name": name, "health": None if message is None else msgspec.json.decode(message.payload)}
         except (EdgedError, msgspec.MsgspecError) as error:
-            entry["problem"] = str(error)
-        told.append(entry)
-    return told
+            return {"name": name, "problem": str(error)}
+
+    # Side by side: where the broker is gone, each waits out its patience.
+    with ThreadPoolExecutor(max_workers=8) as listeners:
+        return list(listeners.map(lambda each: told(*each), asked))
 
 
 def _units() -> str:
