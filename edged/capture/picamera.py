@@ -56,7 +56,7 @@ class PicameraSource:
             raise SourceUnsupported(
                 self._shown,
                 f"picamera2 is not installed here ({error})",
-                "sudo apt install python3-picamera2, and make the virtual environment with --system-site-packages",
+                "sudo scripts/install --picamera; or apt's python3-picamera2 and a virtual environment with --system-site-packages",
             ) from error
         self._mapped_array = library.MappedArray
         number = int(self._number)

@@ -60,7 +60,7 @@ def _client(settings: EvidenceUploadSettings, access: str, secret: str) -> Minio
         import urllib3
         from minio import Minio
     except ImportError:
-        cure = "pip install 'edged[s3]'"
+        cure = "scripts/add s3, in edged's folder"
         raise SettingsError([SettingProblem("evidence.upload", None, "needs the library minio", cure)]) from None
     address = urlsplit(settings.endpoint)
     pool = urllib3.PoolManager(

@@ -44,7 +44,7 @@ def _import_library() -> Any:
     except ImportError as error:
         raise RuntimeMissing(
             f"inference.backend is mediapipe and that cannot be imported ({error}) "
-            "(cure: pip install edged[mediapipe], which exists for Python 3.9 to 3.12 only; "
+            "(cure: scripts/add mediapipe in edged's folder, which exists for Python 3.9 to 3.12 only; "
             "or inference.backend = litert)"
         ) from None
     if not hasattr(mediapipe, "solutions"):

@@ -88,7 +88,7 @@ class InferenceSettings(Section):
     """The networks and how often they are asked."""
 
     backend: Literal["litert", "mediapipe"] = option(
-        "litert", "Which implementation finds landmarks: litert, or mediapipe (pip install edged[mediapipe])."
+        "litert", "Which implementation finds landmarks: litert, or mediapipe (scripts/add mediapipe)."
     )
     threads: int = option(1, "Threads of each network.", remote="restart", ge=1, le=16)
     delegate: str = option("", "Shared library of an external LiteRT delegate, e.g. libedgetpu.so.1.")

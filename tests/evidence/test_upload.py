@@ -19,7 +19,7 @@ from edged.evidence.upload import Uploader
 from edged.settings.keeping import EvidenceUploadSettings
 from tests.evidence.making import KEY, fill
 
-pytest.importorskip("minio", reason="pip install edged[s3]")
+pytest.importorskip("minio", reason="scripts/add s3")
 pytest.importorskip("moto", reason="pip install edged[dev]")
 
 from tests.evidence.s3_server import Store

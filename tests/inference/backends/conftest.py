@@ -17,7 +17,7 @@ def backend(request: pytest.FixtureRequest) -> str:
     """Name of a back end; skips, naming it, where it is not installed."""
     name: str = request.param
     if name == "mediapipe" and importlib.util.find_spec("mediapipe") is None:
-        pytest.skip("back end mediapipe is not installed here (pip install edged[mediapipe], Python 3.9 to 3.12)")
+        pytest.skip("back end mediapipe is not installed here (scripts/add mediapipe, Python 3.9 to 3.12)")
     return name
 
 
