@@ -113,7 +113,7 @@ def library(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[PiCamera]]:
 
 def test_without_the_library_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "picamera2", None)
-    with pytest.raises(SourceUnsupported, match=r"apt install python3-picamera2.*--system-site-packages"):
+    with pytest.raises(SourceUnsupported, match=r"scripts/install --picamera.*--system-site-packages"):
         open_source(settings("picamera2:0")).open()
 
 
