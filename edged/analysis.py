@@ -15,7 +15,7 @@ import msgspec
 from edged.capture.opening import open_source
 from edged.capture.source import Captured
 from edged.errors import RecordingError
-from edged.events import Happening, Summary, envelope
+from edged.events import Happening, envelope
 from edged.frames import FrameStamp
 from edged.inference.models import ModelStore, default_directory
 from edged.inference.pipeline import Pipeline
@@ -23,6 +23,7 @@ from edged.judgement import judge
 from edged.judgement.security import Surroundings
 from edged.observations import Observation, from_json
 from edged.settings import JudgementSettings, Settings
+from edged.states import Summary
 from edged.store.directory import chosen_directory
 
 # Ids of replayed events come from the recording alone, so that a replay gives the same ones.

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 import edged
-from edged import events, jobs
+from edged import events, jobs, states
 from edged.settings import Settings
 from edged.topics import (
     ACTUATOR_TOPICS,
@@ -61,8 +61,8 @@ def schemas() -> dict[str, dict[str, Any]]:
     found = {f"event-{kind}": _event(model) for kind, model in zip(events.EVENT_KINDS, events.EVENT_TYPES, strict=True)}
     found |= {f"state-{aspect}": _model(model) for aspect, model in ASPECTS.items()}
     found |= {
-        "health": _model(events.HealthState),
-        "summary": _model(events.Summary),
+        "health": _model(states.HealthState),
+        "summary": _model(states.Summary),
         "audit": _model(AuditState),
         "command": _model(Command),
         "signed-command": _model(SignedCommand),

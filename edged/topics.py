@@ -1,6 +1,6 @@
 """The topic table: every MQTT topic edged uses, who writes it, how, and what it carries.
 
-Nothing else spells a topic. `docs/asyncapi.yaml` is generated from this table and the models of `events.py`.
+Nothing else spells a topic. `docs/asyncapi.yaml` is generated from this table and the models of `events.py` and `states.py`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from edged import events, jobs
+from edged import events, jobs, states
 
 NAME_PATTERN = re.compile(r"[a-z0-9_-]{1,64}")
 
@@ -19,13 +19,13 @@ COMMANDS = ("restart", "pause", "resume", "snapshot", "reconnect", "challenge")
 # What only whoever has the key may ask (docs/security-policy.md).
 SIGNED_COMMANDS = ("release", "unlocked", "people", "enroll", "forget", "name")
 ASPECTS = {
-    "presence": events.PresenceState,
-    "gaze": events.GazeState,
-    "eyes": events.EyesState,
-    "identity": events.IdentityState,
-    "liveness": events.LivenessState,
-    "objects": events.ObjectsState,
-    "security": events.SecurityState,
+    "presence": states.PresenceState,
+    "gaze": states.GazeState,
+    "eyes": states.EyesState,
+    "identity": states.IdentityState,
+    "liveness": states.LivenessState,
+    "objects": states.ObjectsState,
+    "security": states.SecurityState,
 }
 
 
@@ -143,7 +143,7 @@ TOPICS: dict[str, Topic] = {
     "availability": Topic(
         "availability", "out", 1, True, "text/plain", "`online`, or `offline` (also the last will): is the daemon there"
     ),
-    "health": Topic("health", "out", 1, True, events.HealthState, "Is the pipeline fresh, and if not, why"),
+    "health": Topic("health", "out", 1, True, states.HealthState, "Is the pipeline fresh, and if not, why"),
     "state": Topic(
         "state/{aspect}",
         "out",
@@ -154,7 +154,7 @@ TOPICS: dict[str, Topic] = {
         "objects, security",
     ),
     "event": Topic("event/{kind}", "out", 1, False, events.EVENT_TYPES, "Something happened; never retained"),
-    "summary": Topic("summary", "out", 1, True, events.Summary, "One window's figures"),
+    "summary": Topic("summary", "out", 1, True, states.Summary, "One window's figures"),
     "audit": Topic("audit", "out", 1, True, AuditState, "How far the audit trail has come"),
     "stream": Topic(
         "stream/landmarks", "out", 0, False, "application/json", "Per-frame landmarks, only if the owner turned them on"

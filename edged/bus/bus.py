@@ -16,8 +16,8 @@ from edged.bus.message import Message
 from edged.bus.outbox import Outbox, OutgoingEvent
 from edged.bus.paho_link import Link
 from edged.bus.speaker import Speaker
-from edged.events import HealthState, Summary
 from edged.settings import MqttSettings
+from edged.states import HealthState, Summary
 from edged.topics import Response, camera_topic, command_filter
 
 log = logging.getLogger(__name__)

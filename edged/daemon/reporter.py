@@ -15,13 +15,14 @@ from edged import events
 from edged.bus.bus import Bus
 from edged.daemon.vitals import StreamClock
 from edged.errors import CommandRejected
-from edged.events import Config, GazeState, Happening, Health, HookSaid
+from edged.events import Config, Happening, Health, HookSaid
 from edged.hooks.host import Hooks
 from edged.judgement import judge
 from edged.judgement.security import Blocked, Surroundings
 from edged.notices import SECURITY_VERDICT
 from edged.observations import Face, Observation
 from edged.settings import Settings
+from edged.states import GazeState
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from edged.bus.outbox import Outbox
 from edged.daemon.board_care import BoardCare
 from edged.daemon.health import ChildCondition, Condition, Verdict, is_hot, judge_health
 from edged.daemon.vitals import Vitals
-from edged.events import Health, HealthState, iso_utc
+from edged.events import Health, iso_utc
 from edged.hooks.host import Hooks
 from edged.messages import LOADING, CaptureReport, InferenceReport
 from edged.metrics.camera import CameraMetrics
@@ -27,6 +27,7 @@ from edged.observations import Observation
 from edged.processes.supervisor import Child, Supervisor
 from edged.processes.table import Loss
 from edged.settings import Settings
+from edged.states import HealthState
 from edged.status_line import camera_status
 from edged.store.kept import KeptFile
 from edged.systemd_notify import SystemdNotifier

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from edged.events import EVENT_KINDS, HookState
+from edged.events import EVENT_KINDS
 from edged.hooks.calls import moment, request
 from edged.hooks.pace import Allowance, EventItem, Item, Pace, wishes
 from edged.hooks.process import LOADING, LOADING_SECONDS
@@ -25,6 +25,7 @@ from edged.processes.supervisor import Supervisor
 from edged.processes.table import Loss, Patience, ProcessSpec
 from edged.settings import Settings
 from edged.settings.hooks import HookSettings
+from edged.states import HookState
 
 log = logging.getLogger(__name__)
 

@@ -7,23 +7,13 @@ from typing import NamedTuple, Union
 
 import msgspec
 
-from edged.events import (
-    Blink,
-    Dwell,
-    EventBody,
-    EyesState,
-    Gaze,
-    GazeState,
-    Happening,
-    PresenceState,
-    Summary,
-    iso_utc,
-)
+from edged.events import Blink, Dwell, EventBody, Gaze, Happening, iso_utc
 from edged.judgement import blink, drowsiness, gaze, presence, seat, security, summary
 from edged.judgement.primary import primary
 from edged.judgement.security import Blocked, Surroundings
 from edged.observations import Face, Observation, Thing
 from edged.settings import JudgementSettings
+from edged.states import EyesState, GazeState, PresenceState, Summary
 
 _BLINKS_OF = {"single": 1, "double": 2, "triple": 3, "long": 1}
 _JITTER_MS = 200.0  # time that runs back by no more than this stands still

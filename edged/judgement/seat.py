@@ -7,23 +7,13 @@ from typing import NamedTuple, Union
 
 import msgspec
 
-from edged.events import (
-    Blink,
-    Challenge,
-    ChallengeStep,
-    EventBody,
-    FaceNamed,
-    IdentityState,
-    LivenessState,
-    ObjectsState,
-    SecurityState,
-    iso_utc,
-)
+from edged.events import Blink, Challenge, ChallengeStep, EventBody, iso_utc
 from edged.judgement import challenge, identity, liveness, phones, security
 from edged.judgement.primary import primary
 from edged.judgement.security import Blocked, Scene, Surroundings
 from edged.observations import Face, Thing
 from edged.settings import JudgementSettings
+from edged.states import FaceNamed, IdentityState, LivenessState, ObjectsState, SecurityState
 
 State = Union[IdentityState, LivenessState, ObjectsState, SecurityState]
 

@@ -13,20 +13,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from edged.events import (
-    Advice,
-    LivenessVerdict,
-    Reason,
-    Seat,
-    SeatMode,
-    SeatVerdict,
-    SecurityState,
-    WhoVerdict,
-    iso_utc,
-)
+from edged.events import Advice, LivenessVerdict, Reason, Seat, SeatMode, SeatVerdict, WhoVerdict, iso_utc
 from edged.settings.schedule import read_schedule
 from edged.settings.security import SecuritySettings
 from edged.settings.security_rules import Action
+from edged.states import SecurityState
 
 MILLISECONDS = 1000.0
 # Where nobody looks at the lens any more (its stage was switched off), what was said of it does not last.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
-from edged.events import Summary, Zone, iso_utc
+from edged.events import Zone, iso_utc
 from edged.judgement.drowsiness import Figures
 from edged.observations import Face
 from edged.settings import SummarySettings
+from edged.states import Summary
 
 MILLISECONDS = 1000.0
 _LONGEST_STEP_MS = 500.0

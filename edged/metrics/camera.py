@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_args
 
-from edged.events import EVENT_KINDS, HealthState, HealthStatus, Seat, SeatVerdict
+from edged.events import EVENT_KINDS, HealthStatus, Seat, SeatVerdict
 from edged.metrics.figures import Sample
 from edged.metrics.service import Broker, Service, own_pid
 from edged.metrics.table import CAMERA
 from edged.observations import Observation
 from edged.settings import Settings
+from edged.states import HealthState
 
 # Health is told every second; this much later the loop hangs.
 PATIENCE_SECONDS = 10.0

@@ -12,7 +12,8 @@ from jsonschema import Draft202012Validator
 from edged import contract
 from edged.bus.message import Message
 from edged.bus.subscriber import Subscriber
-from edged.events import Blink, Happening, HealthState, envelope
+from edged.events import Blink, Happening, envelope
+from edged.states import HealthState
 from edged.topics import TOPICS
 
 # Consumers pass over unknown fields, but edged itself must not send what the contract does not name.

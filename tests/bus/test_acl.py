@@ -23,8 +23,8 @@ from edged.bus.private_broker import PrivateBroker, find_mosquitto
 from edged.bus.subscriber import Subscriber
 from edged.discovery import camera
 from edged.errors import BrokerError
-from edged.events import PresenceState
 from edged.settings import MqttSettings, Settings
+from edged.states import PresenceState
 from edged.topics import AuditState, ConfigState
 from tests.bus.listening import blink, health
 

@@ -11,8 +11,8 @@ from edged.bus.bus import Bus
 from edged.bus.delivery import WINDOW
 from edged.bus.private_broker import PrivateBroker
 from edged.bus.subscriber import Subscriber
-from edged.events import PresenceState
 from edged.settings import MqttSettings
+from edged.states import PresenceState
 from edged.store.database import Database
 from edged.store.outbox import SqliteOutbox
 from tests.bus.conftest import MakeBus, settings_for

@@ -20,8 +20,8 @@ from edged.bus.message import CAPTURED_PROPERTY
 from edged.bus.outbox import MemoryOutbox
 from edged.bus.private_broker import PrivateBroker
 from edged.bus.subscriber import Subscriber
-from edged.events import EyesState, GazeState, PresenceState, Summary
 from edged.settings import MqttSettings
+from edged.states import EyesState, GazeState, PresenceState, Summary
 from edged.topics import Response
 from tests.bus.conftest import MakeBus, settings_for
 from tests.bus.listening import Listening, blink, health

@@ -22,8 +22,8 @@ from edged.bus.outbox import MemoryOutbox, OutgoingEvent
 from edged.bus.private_broker import PrivateBroker
 from edged.bus.subscriber import Subscriber
 from edged.errors import BrokerError
-from edged.events import PresenceState
 from edged.settings import MqttSettings
+from edged.states import PresenceState
 from tests.bus.conftest import MakeBus, settings_for
 from tests.bus.listening import Listening, blink, health
 from tests.bus.wire import Wire

@@ -19,8 +19,8 @@ from edged.bus.outbox import MemoryOutbox
 from edged.bus.private_broker import PrivateBroker
 from edged.cli.events import line, read
 from edged.errors import BrokerError
-from edged.events import PresenceState
 from edged.settings import MqttSettings
+from edged.states import PresenceState
 from tests.bus.listening import blink
 
 ROOT = Path(__file__).parents[2]

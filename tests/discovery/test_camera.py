@@ -14,23 +14,19 @@ from edged.configuration.options import Leaf, leaves, remote_of
 from edged.discovery import camera
 from edged.discovery.controls import controls
 from edged.discovery.device import with_removals
-from edged.events import (
-    Blink,
-    Dwell,
+from edged.events import Blink, Dwell, Gaze, Happening, Presence
+from edged.remote.verdict import Accepted, judge
+from edged.settings import Settings
+from edged.states import (
     EyesState,
-    Gaze,
     GazeState,
-    Happening,
     IdentityState,
     LivenessState,
     ObjectsState,
-    Presence,
     PresenceState,
     SecurityState,
     Summary,
 )
-from edged.remote.verdict import Accepted, judge
-from edged.settings import Settings
 from edged.topics import ASPECTS, TOPICS, ConfigState, camera_topic
 from tests.bus.listening import health
 

@@ -16,10 +16,11 @@ from typing import Any, NamedTuple, TypeVar, Union
 
 import msgspec
 
-from edged.events import Blink, Dwell, EventBody, Gaze, Happening, Presence, Summary
+from edged.events import Blink, Dwell, EventBody, Gaze, Happening, Presence
 from edged.judgement import judge as judging
 from edged.observations import Box, Face, Observation, Pair
 from edged.settings import JudgementSettings
+from edged.states import Summary
 
 Value = Union[float, Callable[[float], float]]
 WALL_NS = 1_700_000_000_000_000_000  # 2023-11-14T22:13:20Z

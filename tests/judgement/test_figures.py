@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from edged.events import Drowsy, Happening, Summary
+from edged.events import Drowsy, Happening
 from edged.judgement import judge as judging
 from edged.settings import JudgementSettings
+from edged.states import Summary
 from tests.judgement.scenarios import WALL_NS, Scene, judge, settings
 
 

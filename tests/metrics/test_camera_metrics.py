@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from edged.events import HealthState
 from edged.metrics import camera
 from edged.metrics.camera import CameraMetrics
 from edged.metrics.service import Broker
 from edged.observations import Observation
 from edged.settings import Settings
+from edged.states import HealthState
 from tests.metrics.asking import Page
 
 WELL = HealthState(
