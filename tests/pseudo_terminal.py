@@ -13,3 +13,9 @@ def open_terminal() -> tuple[int, int]:
         return os.openpty()
     except OSError as error:
         pytest.skip(f"no pseudo-terminals here: {error} (mount -t devpts devpts /dev/pts)")
+
+
+def need_terminals() -> None:
+    """Skips where there are none: for programs that open their own."""
+    for end in open_terminal():
+        os.close(end)

@@ -1,6 +1,6 @@
 """Every option edged has: its type, unit, range, default, one sentence, and whether it may change from afar.
 
-`configuration.py` reads them from file, environment and command line; here is only what they are.
+`configuration/` reads them from file, environment and command line; here is only what they are.
 `option(..., remote=...)` says what the remote configuration may touch: `live` is swapped in between two frames,
 `restart` awaits a restart of the daemon, `never` is what nobody may set from afar (paths, addresses, secrets).
 """

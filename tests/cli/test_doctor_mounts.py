@@ -61,4 +61,4 @@ def test_names_with_blanks(tmp_path: Path) -> None:
 
 
 def test_this_very_machine_has_mounts() -> None:
-    assert any(mount.point == "/" for mount in mounts())
+    assert any(mount.point == "/proc" for mount in mounts())  # a chroot has no /

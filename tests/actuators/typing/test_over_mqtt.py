@@ -23,6 +23,7 @@ from edged.actuators.typing.uinput import obstacle as uinput_obstacle
 from tests.actuators.stage import ROOT, Stage
 from tests.actuators.typing.x_session import TextWindow, XSession, x_session
 from tests.actuators.typing.xkb_keyboard import XkbKeyboard
+from tests.pseudo_terminal import need_terminals
 
 evdev = pytest.importorskip("evdev", reason="python-evdev is not installed")
 
@@ -313,6 +314,7 @@ def test_a_double_blink_of_the_sitter_ends_in_a_window_and_each_step_is_timed(mo
     """The whole way: pictures, judgement, broker, binding, keys."""
     if missing := [program for program in ("Xvfb", "xterm", "mosquitto") if shutil.which(program) is None]:
         pytest.skip(f"{', '.join(missing)} is not installed")
+    need_terminals()
     done = subprocess.run(
         [sys.executable, ROOT / "scripts" / "measure-typing", "--blinks", "2", "--json"],
         env={**os.environ, "EDGED_MODELS_DIR": str(models_directory)}, capture_output=True, text=True, check=False,

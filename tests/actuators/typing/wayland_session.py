@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.actuators.typing.x_session import TextWindow, wait_until
+from tests.pseudo_terminal import need_terminals
 
 _CONFIG = """
 output * resolution 1280x1024
@@ -36,7 +37,8 @@ class WaylandSession:
 
     @contextmanager
     def window(self, before: str = "true") -> Iterator[TextWindow]:
-        """A text window that has the keyboard; `before` is a command that the terminal runs first."""
+        """A text window that has the keyboard; `before` is a command that the terminal runs first. Skips without terminals."""
+        need_terminals()
         written, ready = self.folder / "written", self.folder / "ready"
         written.write_bytes(b"")
         ready.unlink(missing_ok=True)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.pseudo_terminal import need_terminals
+
 PROGRAMS = {"Xvfb": "xvfb", "xterm": "xterm", "setxkbmap": "x11-xkb-utils"}
 
 
@@ -39,7 +41,8 @@ class XSession:
 
     @contextmanager
     def window(self) -> Iterator[TextWindow]:
-        """A text window that has the keyboard."""
+        """A text window that has the keyboard. Skips where a terminal cannot start."""
+        need_terminals()
         written = self.folder / "written"
         written.write_bytes(b"")
         (self.folder / "ready").unlink(missing_ok=True)
