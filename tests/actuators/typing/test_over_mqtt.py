@@ -128,7 +128,7 @@ def x11(folder: Path) -> Iterator[Computer]:
 @contextmanager
 def uinput(_folder: Path) -> Iterator[Computer]:
     if obstacle := uinput_obstacle():
-        pytest.skip(f"uinput cannot be used here: {obstacle[0]} (the VM rig has it)")
+        pytest.skip(f"uinput cannot be used here: {obstacle[0]} (modprobe uinput, as root)")
     yield Machine("uinput", evdev.ecodes.BUS_VIRTUAL)
 
 
@@ -137,7 +137,9 @@ def usb(_folder: Path) -> Iterator[Computer]:
     if os.geteuid() != 0 or shutil.which("modprobe") is None:
         pytest.skip("needs root and modprobe")
     if subprocess.run(["modprobe", "dummy_hcd"], capture_output=True, check=False).returncode:
-        pytest.skip("the kernel has no module dummy_hcd, a USB port with both ends (the VM rig has)")
+        pytest.skip(
+            "the kernel has no module dummy_hcd, a USB port with both ends (a Debian kernel in a virtual machine does)"
+        )
     script = ROOT / "scripts" / "usb-keyboard"
     subprocess.run([script, "up"], check=True, capture_output=True)
     try:

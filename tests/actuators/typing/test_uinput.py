@@ -1,4 +1,4 @@
-"""The real uinput, read back from its event device. Needs a kernel with uinput and the right to use it: the VM rig."""
+"""The real uinput, read back from its event device. Needs a kernel with uinput and the right to use it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from evdev import InputDevice, ecodes, list_devices
 
 FAST = Pace(keys_per_second=200, hold_seconds=0.002)
 needs_uinput = pytest.mark.skipif(
-    bool(uinput.obstacle()), reason=f"uinput cannot be used here: {uinput.obstacle()} (the VM rig has it)"
+    bool(uinput.obstacle()), reason=f"uinput cannot be used here: {uinput.obstacle()} (modprobe uinput, as root)"
 )
 
 

@@ -1,6 +1,6 @@
 """Both ends of a USB cable in one kernel: `scripts/usb-keyboard` on dummy_hcd, read where the computer reads it.
 
-Needs root, configfs and dummy_hcd: the VM rig.
+Needs root, configfs and dummy_hcd: a Debian kernel in a virtual machine has them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ def gadget() -> Iterator[None]:
     if os.geteuid() != 0 or shutil.which("modprobe") is None:
         pytest.skip("needs root and modprobe")
     if subprocess.run(["modprobe", "dummy_hcd"], capture_output=True, check=False).returncode:
-        pytest.skip("the kernel has no module dummy_hcd, a USB port with both ends (the VM rig has)")
+        pytest.skip(
+            "the kernel has no module dummy_hcd, a USB port with both ends (a Debian kernel in a virtual machine does)"
+        )
     assert "keyboard" in usb_keyboard("up", "--mouse")
     assert wait_until(lambda: connection() == "configured")
     yield
