@@ -124,3 +124,30 @@ def test_ci_runs_both_and_ends_with_the_tests_own_last_line(
     assert done.returncode == status
     assert "checked" in done.stdout
     assert done.stdout.splitlines()[-1] == "== 5 passed =="
+
+
+@pytest.mark.parametrize(
+    ("failed", "again", "tried", "status"),
+    [(2, 0, True, 0), (2, 1, True, 1), (9, 0, False, 1)],
+    ids=["passes alone", "fails again", "too many for chance"],
+)
+def test_ci_tries_a_handful_of_failures_once_more_and_names_them_at_the_end(
+    tmp_path: Path, failed: int, again: int, tried: bool, status: int
+) -> None:
+    program(
+        tmp_path / "scripts/test",
+        f"""case "$*" in
+        *--last-failed*) echo '== alone =='; exit {again};;
+        *) for number in $(seq {failed}); do echo "FAILED tests/a.py::test_$number - it was late"; done
+           echo '== {failed} failed =='; exit 1;;
+        esac""",
+    )
+    program(tmp_path / "scripts/check", "echo checked")
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(REPOSITORY / ".ci/run", tmp_path / ".ci/run")
+    done = run(".ci/run", tmp_path)
+    assert done.returncode == status
+    _, _, end = done.stdout.partition("checked\n")
+    assert "FAILED tests/a.py::test_1 - it was late" in end
+    assert f"== {failed} failed ==" in end
+    assert ("== alone ==" in end) == tried

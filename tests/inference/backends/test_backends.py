@@ -270,5 +270,5 @@ def test_without_models_the_default_back_end_has_no_stage_and_says_what_is_missi
 
 def test_a_missing_library_is_one_sentence_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mediapipe", None)
-    with pytest.raises(RuntimeMissing, match=r"pip install edged\[mediapipe\].*3\.9 to 3\.12"):
+    with pytest.raises(RuntimeMissing, match=r"scripts/add mediapipe.*3\.9 to 3\.12"):
         MediaPipeFaces(InferenceSettings())
