@@ -12,18 +12,16 @@ from edged.bench.outbox import drain, event_payload, measure
 from edged.bus.private_broker import PrivateBroker
 from edged.bus.subscriber import Subscriber
 from edged.cli.bench_outbox import table
-from edged.errors import BrokerError, EdgedError
+from edged.errors import EdgedError
 from edged.settings import MqttSettings
 from edged.store.database import Database
 from edged.store.outbox import SqliteOutbox
+from tests.brokers import broker_here
 
 
 @pytest.fixture
 def broker() -> PrivateBroker:
-    try:
-        return PrivateBroker()
-    except BrokerError as error:
-        pytest.skip(str(error))
+    return broker_here()
 
 
 def test_it_measures_both_sides(tmp_path: Path) -> None:

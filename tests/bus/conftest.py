@@ -9,8 +9,8 @@ from edged.bus.bus import Bus
 from edged.bus.outbox import MemoryOutbox, Outbox
 from edged.bus.private_broker import PrivateBroker
 from edged.bus.subscriber import Subscriber
-from edged.errors import BrokerError
 from edged.settings import MqttSettings
+from tests.brokers import broker_here
 from tests.bus.listening import Listening
 
 MakeBus = Callable[..., Bus]
@@ -22,10 +22,7 @@ def settings_for(port: int, **more: Any) -> MqttSettings:
 
 @pytest.fixture(scope="session", autouse=True)
 def _mosquitto() -> None:
-    try:
-        PrivateBroker().stop()
-    except BrokerError as error:
-        pytest.skip(str(error))
+    broker_here().stop()
 
 
 @pytest.fixture

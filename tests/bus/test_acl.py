@@ -19,13 +19,13 @@ from edged.actuators.job import rejected
 from edged.bus.actuator_bus import ActuatorBus
 from edged.bus.bus import Bus
 from edged.bus.outbox import MemoryOutbox
-from edged.bus.private_broker import PrivateBroker, find_mosquitto
+from edged.bus.private_broker import find_mosquitto
 from edged.bus.subscriber import Subscriber
 from edged.discovery import camera
-from edged.errors import BrokerError
 from edged.settings import MqttSettings, Settings
 from edged.states import PresenceState
 from edged.topics import AuditState, ConfigState
+from tests.brokers import broker_here
 from tests.bus.listening import blink, health
 
 ACL = Path(__file__).resolve().parents[2] / "config" / "mosquitto.acl"
@@ -45,10 +45,7 @@ def as_user(tmp_path: Path) -> Iterator[As]:
     access.chmod(0o600)
     for user in USERS:
         subprocess.run(["mosquitto_passwd", "-b", str(passwords), user, f"of {user}"], check=True, capture_output=True)
-    try:
-        broker = PrivateBroker(lines=[f"password_file {passwords}", f"acl_file {access}"], anonymous=False)
-    except BrokerError as error:
-        pytest.skip(str(error))
+    broker = broker_here(lines=[f"password_file {passwords}", f"acl_file {access}"], anonymous=False)
     with broker:
         yield lambda user: MqttSettings(
             host=broker.host,

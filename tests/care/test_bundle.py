@@ -19,9 +19,9 @@ from edged.bus.private_broker import PrivateBroker
 from edged.bus.subscriber import Subscriber
 from edged.care.redaction import VOCABULARY, Redactor, settings_told
 from edged.configuration.loading import load_with_origins
-from edged.errors import BrokerError
 from edged.keys import read_key
 from edged.settings import MqttSettings
+from tests.brokers import broker_here
 from tests.care.conftest import Installation
 from tests.cli.edged_command import edged
 
@@ -113,10 +113,7 @@ def secretive(tmp_path: Path, full: Installation) -> Installation:
 @pytest.fixture
 def broker() -> Iterator[PrivateBroker]:
     """A real one; skips where there is none."""
-    try:
-        made = PrivateBroker()
-    except BrokerError as error:
-        pytest.skip(str(error))
+    made = broker_here()
     made.start()
     yield made
     made.stop()

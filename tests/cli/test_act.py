@@ -16,19 +16,15 @@ from pathlib import Path
 
 import pytest
 
-from edged.bus.private_broker import PrivateBroker
-from edged.errors import BrokerError
 from edged.keys import make_key
 from tests.actuators.stage import ROOT, Stage, environment
+from tests.brokers import broker_here
 from tests.pseudo_terminal import open_terminal
 
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
-    try:
-        broker = PrivateBroker(persistent=True)
-    except BrokerError as error:
-        pytest.skip(str(error))
+    broker = broker_here(persistent=True)
     with broker:
         made = Stage(tmp_path, broker)
         made.listener.start()
@@ -361,10 +357,7 @@ def test_whoever_may_not_ask_hears_it_from_the_broker(tmp_path: Path) -> None:
     if shutil.which("mosquitto_passwd") is None:
         pytest.skip("mosquitto_passwd is not here (package mosquitto)")
     subprocess.run(["mosquitto_passwd", "-b", str(passwords), "guest", "right"], check=True, capture_output=True)
-    try:
-        broker = PrivateBroker(lines=[f"password_file {passwords}", f"acl_file {access}"], anonymous=False)
-    except BrokerError as error:
-        pytest.skip(str(error))
+    broker = broker_here(lines=[f"password_file {passwords}", f"acl_file {access}"], anonymous=False)
     with broker:
         stage = Stage(tmp_path, broker)
         who = ["--set", "mqtt.username=guest", "--set", f"mqtt.password_file={password}"]

@@ -9,9 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edged.bus.private_broker import PrivateBroker
 from edged.bus.subscriber import Subscriber
-from edged.errors import BrokerError
 from edged.settings import MqttSettings
 from edged.store.audit import NAME, Head, Trail
 from edged.store.audit_check import records
@@ -19,6 +17,7 @@ from edged.store.gallery import Gallery
 from edged.store.gallery_people import NewVector
 from edged.store.history import History
 from edged.topics import AuditState
+from tests.brokers import broker_here
 from tests.cli.edged_command import edged
 
 
@@ -92,10 +91,7 @@ def test_no_trail_is_said(tmp_path: Path) -> None:
 
 
 def test_a_cut_shows_against_what_the_broker_has(trail: Path) -> None:
-    try:
-        broker = PrivateBroker()
-    except BrokerError as error:
-        pytest.skip(str(error))
+    broker = broker_here()
     broker.start()
     try:
         where = ["--set", f"mqtt.host={broker.host}", "--set", f"mqtt.port={broker.port}"]

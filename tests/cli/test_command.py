@@ -14,13 +14,13 @@ import pytest
 
 from edged.bus.bus import Bus
 from edged.bus.outbox import MemoryOutbox
-from edged.bus.private_broker import PrivateBroker
 from edged.daemon.trust import Trust
-from edged.errors import BrokerError, SignatureRefused
+from edged.errors import SignatureRefused
 from edged.keys import make_key
 from edged.settings import MqttSettings, Settings
 from edged.store.kept import KeptFile
 from edged.topics import SIGNED_COMMANDS, Response
+from tests.brokers import broker_here
 from tests.cli.edged_command import edged
 
 
@@ -63,10 +63,7 @@ class Answerer:
 
 @pytest.fixture
 def mqtt() -> Iterator[MqttSettings]:
-    try:
-        broker = PrivateBroker()
-    except BrokerError as error:
-        pytest.skip(str(error))
+    broker = broker_here()
     with broker:
         yield MqttSettings(host=broker.host, port=broker.port, reconnect_max_seconds=0.5)
 

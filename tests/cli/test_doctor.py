@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from edged.bus.private_broker import PrivateBroker, find_mosquitto
+from edged.bus.private_broker import PrivateBroker
 from edged.configuration.loading import load
 from edged.doctor import examination
 from edged.doctor.examination import Finding, examine
-from edged.errors import BrokerError
 from edged.settings import Settings
 from edged.store.database import Database
 from edged.store.outbox import SqliteOutbox
+from tests.brokers import broker_here
 from tests.bus.outbox_suite import outgoing
 from tests.cli.edged_command import edged
 
@@ -31,11 +31,7 @@ def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def broker() -> Iterator[PrivateBroker]:
-    try:
-        find_mosquitto()
-    except BrokerError as error:
-        pytest.skip(str(error))
-    with PrivateBroker() as running:
+    with broker_here() as running:
         yield running
 
 

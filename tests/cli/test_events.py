@@ -18,9 +18,9 @@ from edged.bus.message import Message
 from edged.bus.outbox import MemoryOutbox
 from edged.bus.private_broker import PrivateBroker
 from edged.cli.events import line, read
-from edged.errors import BrokerError
 from edged.settings import MqttSettings
 from edged.states import PresenceState
+from tests.brokers import broker_here
 from tests.bus.listening import blink
 
 ROOT = Path(__file__).parents[2]
@@ -28,11 +28,8 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def broker() -> Iterator[PrivateBroker]:
-    try:
-        with PrivateBroker() as running:
-            yield running
-    except BrokerError as error:
-        pytest.skip(str(error))
+    with broker_here() as running:
+        yield running
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ import pytest
 from edged.bus.message import Message
 from edged.bus.private_broker import PrivateBroker
 from edged.bus.subscriber import Subscriber
-from edged.errors import BrokerError
 from edged.settings import MqttSettings
+from tests.brokers import broker_here
 from tests.bus.listening import check
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -168,10 +168,7 @@ def _read(message: Message) -> Any:
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Theatre]:
     """A broker and everything for a daemon; nothing of it runs but the broker."""
-    try:
-        broker = PrivateBroker()
-    except BrokerError as error:
-        pytest.skip(str(error))
+    broker = broker_here()
     broker.start()
     theatre = Theatre(tmp_path, broker)
     theatre.listen()

@@ -15,13 +15,12 @@ import cv2
 import numpy as np
 import pytest
 
-from edged.bus.private_broker import PrivateBroker
-from edged.errors import BrokerError
 from edged.evidence.album import Album
 from edged.evidence.container import unpack
 from edged.store import audit
 from edged.store.audit import Record
 from edged.store.audit_check import records, verify
+from tests.brokers import broker_here
 from tests.daemon.conftest import ROOT, Theatre
 from tests.evidence.making import KEY, fill, key_file
 
@@ -81,10 +80,7 @@ class Seat:
 
 @pytest.fixture
 def seat(tmp_path: Path, models_directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Seat]:
-    try:
-        broker = PrivateBroker()
-    except BrokerError as error:
-        pytest.skip(str(error))
+    broker = broker_here()
     broker.start()
     theatre = Theatre(tmp_path, broker)
     theatre.listen()

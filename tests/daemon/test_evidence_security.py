@@ -17,12 +17,11 @@ import cv2
 import numpy as np
 import pytest
 
-from edged.bus.private_broker import PrivateBroker
-from edged.errors import BrokerError
 from edged.evidence.album import Album
 from edged.store import audit
 from edged.store.audit import Record
 from edged.store.audit_check import records
+from tests.brokers import broker_here
 from tests.cli.edged_command import edged
 from tests.daemon.conftest import ROOT, Theatre
 from tests.data_files import data_file
@@ -97,10 +96,7 @@ def theatre(tmp_path: Path, models_directory: Path, monkeypatch: pytest.MonkeyPa
     for path in (*models_directory.glob("*.tflite"), model):
         (models / path.name).symlink_to(path.resolve())
     monkeypatch.setenv("EDGED_MODELS_DIR", str(models))
-    try:
-        broker = PrivateBroker()
-    except BrokerError as error:
-        pytest.skip(str(error))
+    broker = broker_here()
     broker.start()
     theatre = Theatre(tmp_path, broker)
     theatre.listen()

@@ -16,9 +16,8 @@ from typing import Any
 import pytest
 import yaml
 
-from edged.bus.private_broker import PrivateBroker
-from edged.errors import BrokerError
 from tests.actuators.stage import Stage
+from tests.brokers import broker_here
 from tests.daemon.conftest import Theatre
 from tests.metrics.asking import ROOT, port_in
 from tests.metrics.dashboard import queries
@@ -83,10 +82,7 @@ def pair(tmp_path: Path) -> Iterator[tuple[Theatre, Stage]]:
     """A camera and an actuator at one broker."""
     for name in ("camera", "actuator"):
         (tmp_path / name).mkdir()
-    try:
-        broker = PrivateBroker()
-    except BrokerError as error:
-        pytest.skip(str(error))
+    broker = broker_here()
     broker.start()
     theatre, stage = Theatre(tmp_path / "camera", broker), Stage(tmp_path / "actuator", broker)
     theatre.listen()

@@ -7,14 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from edged.bus.private_broker import PrivateBroker
-from edged.errors import BrokerError
+from tests.brokers import broker_here
 
 
 @pytest.fixture
 def broker() -> Iterator[PrivateBroker]:
-    try:
-        running = PrivateBroker()
-    except BrokerError as error:
-        pytest.skip(str(error))
+    running = broker_here()
     with running:
         yield running

@@ -18,7 +18,7 @@ import pytest
 from edged.bus.private_broker import PrivateBroker
 from edged.configuration.loading import load
 from tests.cli.edged_command import REPOSITORY, edged
-from tests.pseudo_terminal import open_terminal
+from tests.pseudo_terminal import need_terminals
 
 PASSWORD = "geheim-12"
 
@@ -55,8 +55,7 @@ def unattended(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
 def at_terminal(folder: Path, *arguments: str) -> pexpect.spawn[str]:
     """The command with a person at it. Its own environment, so that nothing of ours answers for the person."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("EDGED_")}
-    for end in open_terminal():
-        os.close(end)
+    need_terminals()
     return pexpect.spawn(
         sys.executable,
         ["-m", "edged", "setup", "--directory", str(folder), *arguments],

@@ -12,19 +12,16 @@ from typing import Any
 import pytest
 
 from edged.bus.private_broker import PrivateBroker
-from edged.errors import BrokerError
 from tests.actuators.lock_screen.buses import BusDaemon, wait_until
 from tests.actuators.lock_screen.conftest import Make
 from tests.actuators.lock_screen.standins import FakeLogind, Seated
 from tests.actuators.stage import Stage
+from tests.brokers import broker_here
 
 
 @pytest.fixture
 def broker() -> Iterator[PrivateBroker]:
-    try:
-        found = PrivateBroker(persistent=True)
-    except BrokerError as error:
-        pytest.skip(str(error))
+    found = broker_here(persistent=True)
     with found:
         yield found
 

@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from edged.actuators.twilio.performer import TwilioPerformer
-from edged.bus.private_broker import PrivateBroker
-from edged.errors import BrokerError
 from tests.actuators.twilio.house import SETTINGS, House, settings
 from tests.actuators.twilio.stand_in import StandIn
+from tests.brokers import broker_here
 
 
 @pytest.fixture
@@ -39,10 +38,7 @@ def build(tmp_path: Path, twilio: StandIn) -> Iterator[Build]:
 @pytest.fixture
 def house(tmp_path: Path, twilio: StandIn) -> Iterator[House]:
     """A broker, Twilio, and everything for an actuator; it is started by the test."""
-    try:
-        broker = PrivateBroker(persistent=True)
-    except BrokerError as error:
-        pytest.skip(str(error))
+    broker = broker_here(persistent=True)
     with broker:
         made = House(tmp_path, broker, twilio)
         made.listener.start()
